@@ -1,0 +1,29 @@
+"""Every error that histoloom raises on purpose: one sentence that says what is wrong and what to do."""
+
+
+class HistoloomError(Exception):
+    """Base of all errors with a sentence meant for the person at the screen."""
+
+
+class TileError(HistoloomError):
+    """A picture cannot be opened, converted or read."""
+
+
+class LayoutError(HistoloomError):
+    """A layout, or what should become one, is not usable as it is."""
+
+
+class LookError(HistoloomError):
+    """A tile does not hold what a generator needs to copy its look."""
+
+
+class RecipeError(HistoloomError):
+    """A recipe's values contradict each other or cannot be met."""
+
+
+class WriteError(HistoloomError):
+    """A file or folder cannot be written."""
+
+
+class WeaveProcessError(HistoloomError):
+    """The background weave process failed or died."""

@@ -1,0 +1,66 @@
+"""What every generator promises.
+
+A generator is a pure function of (recipe, look, layout, seed). Preparing a look may be slow and is done once; weaving is
+fast and may be asked for any window: the pixels of a window are those of the whole. Noise of the background is a
+function of the seed and of canvas coordinates, noise of a nucleus a function of its texture seed in its own frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoloom.layouts import Layout
+from histoloom.recipes import Recipe
+from histoloom.tiles.looks import Look
+from histoloom.window import Window
+
+
+class PreparedGenerator(Protocol):
+    """A generator that has studied a look and is ready to weave."""
+
+    halo: int
+    """How many pixels beyond an edited nucleus's bounding box may change."""
+
+    def weave(self, layout: Layout, seed: int, window: Window | None = None) -> NDArray[np.uint8]:
+        """Return RGB ``uint8 (H, W, 3)`` of a window of the canvas (default: all of it)."""
+
+
+class Generator(Protocol):
+    """A way to weave tissue: a name, a recipe, and the preparation of a look."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    recipe_type: ClassVar[type[Recipe]]
+    tile_invariant: ClassVar[bool]
+
+    def prepare(self, look: Look, recipe: Any, pixel_size: float) -> PreparedGenerator:
+        """Study a look for canvases of the given pixel size (µm); raises `LookError` where it cannot serve."""
+
+
+@dataclass(frozen=True, eq=False)
+class WovenTile:
+    """A woven picture with the layout that it obeys: what a segmenter trains on.
+
+    Parameters
+    ----------
+    image
+        RGB ``uint8 (H, W, 3)``.
+    layout
+        Where its nuclei are.
+    seed, generator, recipe, look_sha256
+        What it was woven from; the same values give the same bytes.
+    importance_weight
+        How much a learner should trust it; 1 until a discriminator has been asked.
+    """
+
+    image: NDArray[np.uint8]
+    layout: Layout
+    seed: int
+    generator: str
+    recipe: dict[str, Any]
+    look_sha256: str
+    importance_weight: float = 1.0

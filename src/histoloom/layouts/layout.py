@@ -1,0 +1,236 @@
+"""The layout: where nuclei are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoloom.errors import LayoutError
+from histoloom.layouts.classes import DEFAULT_CLASS, DEFAULT_CLASSES, NucleusClass, classes_for
+from histoloom.layouts.nucleus import Nucleus
+from histoloom.layouts.outline import Outline
+from histoloom.layouts.scanlines import outline_spans, paint_spans
+from histoloom.layouts.tracing import trace_label_map
+from histoloom.window import Window
+
+DEFAULT_PIXEL_SIZE = 0.25
+"""µm per pixel assumed when nothing says otherwise: a 40x objective."""
+
+MAX_ID = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class TissueMap:
+    """What lies between the nuclei, coarsely.
+
+    Parameters
+    ----------
+    values
+        ``uint8 (h, w)``, indices into `TISSUES`.
+    cell_size
+        Side of one cell in layout pixels.
+    """
+
+    values: NDArray[np.uint8]
+    cell_size: int
+
+
+TISSUES = ("any", "blank", "fibrous", "cellular", "blood")
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The table of nuclei of one canvas; immutable, edits make a new one.
+
+    Parameters
+    ----------
+    nuclei
+        Nuclei by id.
+    shape
+        Height and width of the canvas in pixels.
+    pixel_size
+        µm per pixel.
+    classes
+        The classes that nuclei may have, in the order of their one-hot encoding.
+    tissue_map
+        Optional map of what lies between the nuclei.
+    provenance
+        Plain JSON values: recipe, seed, source file's hash; never a path or a patient's data.
+    """
+
+    nuclei: Mapping[int, Nucleus]
+    shape: tuple[int, int]
+    pixel_size: float = DEFAULT_PIXEL_SIZE
+    classes: tuple[NucleusClass, ...] = DEFAULT_CLASSES
+    tissue_map: TissueMap | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        height, width = self.shape
+        if height < 1 or width < 1:
+            raise LayoutError(
+                f"A canvas of {height} x {width} pixels has no area; give a height and width of at least 1."
+            )
+        if not (np.isfinite(self.pixel_size) and self.pixel_size > 0):
+            raise LayoutError(
+                f"A pixel size of {self.pixel_size} µm is not possible; give a number above 0, such as 0.25."
+            )
+        names = {each.name for each in self.classes}
+        for key, nucleus in self.nuclei.items():
+            if key != nucleus.id or not 0 < key <= MAX_ID:
+                raise LayoutError(
+                    f"Nucleus id {nucleus.id} is not usable; ids are distinct whole numbers from 1 to {MAX_ID}."
+                )
+            if nucleus.class_name not in names:
+                raise LayoutError(
+                    f"Nucleus {nucleus.id} has the class '{nucleus.class_name}', which the layout does not list; "
+                    "add it to the classes or reclass the nucleus."
+                )
+        object.__setattr__(self, "nuclei", MappingProxyType(dict(self.nuclei)))
+        object.__setattr__(self, "shape", (int(height), int(width)))
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int], pixel_size: float = DEFAULT_PIXEL_SIZE) -> Layout:
+        """Return a layout without nuclei."""
+        return cls({}, shape, pixel_size)
+
+    @classmethod
+    def from_nuclei(
+        cls,
+        nuclei: Iterable[Nucleus],
+        shape: tuple[int, int],
+        pixel_size: float = DEFAULT_PIXEL_SIZE,
+        **other: Any,
+    ) -> Layout:
+        """Return a layout of the given nuclei; classes that the default table lacks are added to it."""
+        table = {}
+        for nucleus in nuclei:
+            if nucleus.id in table:
+                raise LayoutError(f"Two nuclei have the id {nucleus.id}; give each its own.")
+            table[nucleus.id] = nucleus
+        if "classes" not in other:
+            names = [each.name for each in DEFAULT_CLASSES]
+            other["classes"] = classes_for([*names, *(each.class_name for each in table.values())])
+        return cls(table, shape, pixel_size, **other)
+
+    @classmethod
+    def from_label_map(
+        cls,
+        label_map: NDArray[np.integer[Any]],
+        pixel_size: float = DEFAULT_PIXEL_SIZE,
+        class_names: Mapping[int, str] | None = None,
+        **other: Any,
+    ) -> Layout:
+        """Return the layout whose rasterization is ``label_map``.
+
+        Parameters
+        ----------
+        label_map
+            Integer ``(H, W)``; 0 is background, every other value one nucleus. Call
+            `histoloom.layouts.repair_label_map` first on maps of unknown origin.
+        pixel_size
+            µm per pixel.
+        class_names
+            Class of each id; ids that are missing are of class ``"nucleus"``.
+        **other
+            Further fields of `Layout`.
+        """
+        if label_map.ndim != 2 or not np.issubdtype(label_map.dtype, np.integer):
+            raise LayoutError(
+                f"A label map must be a whole-number array (H, W), not {label_map.dtype} {label_map.shape}; "
+                "repair it first."
+            )
+        if label_map.size and (label_map.min() < 0 or label_map.max() > MAX_ID):
+            raise LayoutError(f"A label map holds ids outside 0..{MAX_ID}; renumber them first.")
+        names = class_names or {}
+        rings = trace_label_map(label_map.astype(np.int32, copy=False))
+        nuclei = [
+            Nucleus.create(label, Outline(rings[label]), names.get(label, DEFAULT_CLASS)) for label in sorted(rings)
+        ]
+        shape = (label_map.shape[0], label_map.shape[1])
+        return cls.from_nuclei(nuclei, shape, pixel_size, **other)
+
+    @property
+    def window(self) -> Window:
+        """The whole canvas."""
+        return Window.of_shape(self.shape)
+
+    @cached_property
+    def stacked(self) -> tuple[Nucleus, ...]:
+        """All nuclei from the bottom to the top."""
+        return tuple(sorted(self.nuclei.values(), key=lambda nucleus: (nucleus.z_order, nucleus.id)))
+
+    def nuclei_in(self, window: Window) -> list[Nucleus]:
+        """Return the nuclei whose bounding boxes touch a window, from the bottom to the top."""
+        if not self.nuclei:
+            return []
+        boxes = self._boxes
+        touching = (
+            (boxes[:, 0] < window.y1)
+            & (boxes[:, 2] > window.y0)
+            & (boxes[:, 1] < window.x1)
+            & (boxes[:, 3] > window.x0)
+        )
+        return [self.stacked[index] for index in np.flatnonzero(touching)]
+
+    def rasterize(self, window: Window | None = None) -> NDArray[np.int32]:
+        """Return the label map ``int32 (H, W)`` of a window (default: the canvas); upper nuclei hide lower ones."""
+        window = self.window if window is None else window
+        canvas = np.zeros(window.shape, np.int32)
+        nuclei = self.nuclei_in(window)
+        owners, rows, starts, stops = outline_spans([each.outline for each in nuclei], window)
+        ids = np.array([each.id for each in nuclei], np.int32)
+        paint_spans(canvas, window, rows, starts, stops, ids[owners])
+        return canvas
+
+    def centroids(self) -> NDArray[np.float64]:
+        """Return ``float (N, 2)`` centres of mass ``(y, x)`` in the order of ids."""
+        return np.array([self.nuclei[each].outline.centroid for each in sorted(self.nuclei)], np.float64).reshape(-1, 2)
+
+    def next_id(self) -> int:
+        """Return the lowest id above all that exist."""
+        return max(self.nuclei, default=0) + 1
+
+    def next_z_order(self) -> int:
+        """Return a z-order above all nuclei."""
+        return max((nucleus.z_order for nucleus in self.nuclei.values()), default=-1) + 1
+
+    def with_nuclei(self, changes: Mapping[int, Nucleus | None]) -> Layout:
+        """Return the layout with some nuclei added or replaced, and those given as None removed."""
+        table = dict(self.nuclei)
+        for key, nucleus in changes.items():
+            if nucleus is None:
+                table.pop(key, None)
+            else:
+                table[key] = nucleus
+        return replace(self, nuclei=table)
+
+    def resized(self, shape: tuple[int, int]) -> Layout:
+        """Return the layout on a canvas of another size; nuclei outside stay in the table."""
+        return replace(self, shape=shape)
+
+    def equals(self, other: Layout) -> bool:
+        """Whether table, canvas, pixel size, classes and tissue map are the same; provenance may differ."""
+        maps = (self.tissue_map, other.tissue_map)
+        return (
+            dict(self.nuclei) == dict(other.nuclei)
+            and self.shape == other.shape
+            and self.pixel_size == other.pixel_size
+            and self.classes == other.classes
+            and (maps[0] is None) == (maps[1] is None)
+            and (
+                maps[0] is None
+                or maps[1] is None
+                or (maps[0].cell_size == maps[1].cell_size and np.array_equal(maps[0].values, maps[1].values))
+            )
+        )
+
+    @cached_property
+    def _boxes(self) -> NDArray[np.int64]:
+        return np.array([nucleus.outline.window for nucleus in self.stacked], np.int64)
