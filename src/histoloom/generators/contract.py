@@ -1,7 +1,7 @@
 """What every generator promises.
 
-A generator is a pure function of (recipe, look, layout, seed). Preparing a look may be slow and is done once; weaving is
-fast and may be asked for any window: the pixels of a window are those of the whole. Noise of the background is a
+A generator is a pure function of (recipe, look, layout, seed). Preparing a look may be slow and is done once; weaving
+is fast and may be asked for any window: the pixels of a window are those of the whole. Noise of the background is a
 function of the seed and of canvas coordinates, noise of a nucleus a function of its texture seed in its own frame.
 """
 
