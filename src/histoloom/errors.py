@@ -27,3 +27,7 @@ class WriteError(HistoloomError):
 
 class WeaveProcessError(HistoloomError):
     """The background weave process failed or died."""
+
+
+class Stopped(HistoloomError):
+    """Work ended before it was whole because someone asked for that."""

@@ -1,0 +1,16 @@
+"""What weaves tissue from a layout and a look."""
+
+from histoloom.generators.contract import Generator, PreparedGenerator, WovenTile
+from histoloom.generators.registry import GENERATORS, generator_named, register_generator
+from histoloom.generators.weaving import save_woven, weave
+
+__all__ = [
+    "GENERATORS",
+    "Generator",
+    "PreparedGenerator",
+    "WovenTile",
+    "generator_named",
+    "register_generator",
+    "save_woven",
+    "weave",
+]

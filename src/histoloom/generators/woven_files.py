@@ -161,14 +161,15 @@ def _facts(woven: WovenTile) -> dict[str, Any]:
 def _write_parts(woven: WovenTile, folder: Path, names: dict[str, str]) -> None:
     from histoloom.layouts.files import save_layout
     from histoloom.layouts.geojson import layout_to_geojson
+    from histoloom.layouts.sidecar import write_compact_json
 
     write_synthetic_picture(folder / names["image"], woven.image, woven.layout.pixel_size, _facts(woven))
     save_layout(woven.layout, folder / names["labels"])
-    write_json(folder / names["geojson"], layout_to_geojson(woven.layout))
+    write_compact_json(folder / names["geojson"], layout_to_geojson(woven.layout))
     if "coco" in names:
         from histoloom.layouts.coco import layout_to_coco
 
-        write_json(folder / names["coco"], layout_to_coco(woven.layout, names["image"]))
+        write_compact_json(folder / names["coco"], layout_to_coco(woven.layout, names["image"]))
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8], pixel_size: float, facts: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from histoloom.errors import LayoutError
 from histoloom.layouts.classes import DEFAULT_CLASS, DEFAULT_CLASSES, NucleusClass, classes_for
+from histoloom.layouts.measures import measure_outlines
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
 from histoloom.layouts.scanlines import outline_spans, paint_spans
@@ -23,6 +25,9 @@ DEFAULT_PIXEL_SIZE = 0.25
 """µm per pixel assumed when nothing says otherwise: a 40x objective."""
 
 MAX_ID = np.iinfo(np.int32).max
+
+MAX_RASTER_PIXELS = 2**31
+"""The largest label map made in one piece; larger canvases are rasterized by windows."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +155,9 @@ class Layout:
             raise LayoutError(f"A label map holds ids outside 0..{MAX_ID}; renumber them first.")
         names = class_names or {}
         rings = trace_label_map(label_map.astype(np.int32, copy=False))
-        nuclei = [
-            Nucleus.create(label, Outline(rings[label]), names.get(label, DEFAULT_CLASS)) for label in sorted(rings)
-        ]
+        ids = sorted(rings)
+        outlines = [Outline.from_checked_rings(tuple(rings[label])) for label in ids]
+        nuclei = Nucleus.create_many(ids, outlines, [names.get(label, DEFAULT_CLASS) for label in ids])
         shape = (label_map.shape[0], label_map.shape[1])
         return cls.from_nuclei(nuclei, shape, pixel_size, **other)
 
@@ -164,7 +169,7 @@ class Layout:
     @cached_property
     def stacked(self) -> tuple[Nucleus, ...]:
         """All nuclei from the bottom to the top."""
-        return tuple(sorted(self.nuclei.values(), key=lambda nucleus: (nucleus.z_order, nucleus.id)))
+        return tuple(sorted(self.nuclei.values(), key=_stacking))
 
     def nuclei_in(self, window: Window) -> list[Nucleus]:
         """Return the nuclei whose bounding boxes touch a window, from the bottom to the top."""
@@ -180,18 +185,34 @@ class Layout:
         return [self.stacked[index] for index in np.flatnonzero(touching)]
 
     def rasterize(self, window: Window | None = None) -> NDArray[np.int32]:
-        """Return the label map ``int32 (H, W)`` of a window (default: the canvas); upper nuclei hide lower ones."""
+        """Return the label map ``int32 (H, W)`` of a window (default: the canvas); upper nuclei hide lower ones.
+
+        Raises
+        ------
+        LayoutError
+            If the window has more than `MAX_RASTER_PIXELS` pixels.
+        """
         window = self.window if window is None else window
+        height, width = window.shape
+        if height * width > MAX_RASTER_PIXELS:
+            raise LayoutError(
+                f"A label map of {height} x {width} pixels would need {height * width * 4 / 2**30:.0f} GB of memory; "
+                "rasterize it by windows."
+            )
         canvas = np.zeros(window.shape, np.int32)
-        nuclei = self.nuclei_in(window)
-        owners, rows, starts, stops = outline_spans([each.outline for each in nuclei], window)
-        ids = np.array([each.id for each in nuclei], np.int32)
-        paint_spans(canvas, window, rows, starts, stops, ids[owners])
+        # Runs of a large canvas all at once would need many times the memory of its pixels.
+        for top in range(window.y0, window.y1, _BAND):
+            band = Window(top, window.x0, min(top + _BAND, window.y1), window.x1)
+            nuclei = self.nuclei_in(band)
+            if nuclei:
+                owners, rows, starts, stops = outline_spans([each.outline for each in nuclei], band)
+                ids = np.array([each.id for each in nuclei], np.int32)
+                paint_spans(canvas[top - window.y0 : band.y1 - window.y0], band, rows, starts, stops, ids[owners])
         return canvas
 
     def centroids(self) -> NDArray[np.float64]:
         """Return ``float (N, 2)`` centres of mass ``(y, x)`` in the order of ids."""
-        return np.array([self.nuclei[each].outline.centroid for each in sorted(self.nuclei)], np.float64).reshape(-1, 2)
+        return measure_outlines([self.nuclei[each].outline for each in sorted(self.nuclei)]).centroids
 
     def next_id(self) -> int:
         """Return the lowest id above all that exist."""
@@ -209,7 +230,9 @@ class Layout:
                 table.pop(key, None)
             else:
                 table[key] = nucleus
-        return replace(self, nuclei=table)
+        edited = replace(self, nuclei=table)
+        edited._inherit_order(self, changes)  # noqa: SLF001 - of the same class
+        return edited
 
     def resized(self, shape: tuple[int, int]) -> Layout:
         """Return the layout on a canvas of another size; nuclei outside stay in the table."""
@@ -233,4 +256,32 @@ class Layout:
 
     @cached_property
     def _boxes(self) -> NDArray[np.int64]:
-        return np.array([nucleus.outline.window for nucleus in self.stacked], np.int64)
+        bounds = measure_outlines([nucleus.outline for nucleus in self.stacked]).bounds
+        return np.concatenate([np.ceil(bounds[:, :2]), np.floor(bounds[:, 2:]) + 1], axis=1).astype(np.int64)
+
+    def _inherit_order(self, previous: Layout, changes: Mapping[int, Nucleus | None]) -> None:
+        """Take stacking and boxes over from the layout before a small edit, since measuring all again is slow."""
+        if "_boxes" not in previous.__dict__ or len(changes) > _FEW:
+            return
+        stacked = list(previous.stacked)
+        boxes = previous._boxes
+        old = [previous.nuclei[key] for key in changes if key in previous.nuclei]
+        for nucleus in old:
+            index = bisect_left(stacked, _stacking(nucleus), key=_stacking)
+            del stacked[index]
+            boxes = np.delete(boxes, index, axis=0)
+        for new in changes.values():
+            if new is not None:
+                index = bisect_left(stacked, _stacking(new), key=_stacking)
+                stacked.insert(index, new)
+                boxes = np.insert(boxes, index, new.outline.window, axis=0)
+        self.__dict__["stacked"] = tuple(stacked)
+        self.__dict__["_boxes"] = boxes
+
+
+_FEW = 32
+_BAND = 1024
+
+
+def _stacking(nucleus: Nucleus) -> tuple[int, int]:
+    return nucleus.z_order, nucleus.id

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from histoloom.keyed_random import keyed_hash
 from histoloom.layouts.classes import DEFAULT_CLASS
+from histoloom.layouts.measures import measure_outlines
 from histoloom.layouts.outline import Outline
 
 _ANCHOR_STEP = 64.0
@@ -54,6 +58,29 @@ class Nucleus:
         seed = seed_of_id(id) if texture_seed is None else texture_seed
         return cls(id, outline, class_name, z_order, seed, _snapped(outline.centroid))
 
+    @classmethod
+    def create_many(
+        cls,
+        ids: Sequence[int],
+        outlines: Sequence[Outline],
+        class_names: Sequence[str],
+        z_orders: Sequence[int] | None = None,
+        texture_seeds: Sequence[int] | None = None,
+    ) -> list[Nucleus]:
+        """Return what `create` returns for each row, much faster for thousands of them."""
+        measures = measure_outlines(outlines)
+        anchors = (np.round(measures.centroids * _ANCHOR_STEP) / _ANCHOR_STEP).tolist()
+        seeds = (
+            (keyed_hash(list(ids), 0x5EED) & np.uint64(0xFFFFFFFF)).tolist() if texture_seeds is None else texture_seeds
+        )
+        stack = [0] * len(outlines) if z_orders is None else z_orders
+        return [
+            cls(int(key), outline, name, int(z_order), int(seed), (anchor[0], anchor[1]))
+            for key, outline, name, z_order, seed, anchor in zip(
+                ids, outlines, class_names, stack, seeds, anchors, strict=True
+            )
+        ]
+
     def moved(self, dy: float, dx: float) -> Nucleus:
         """Return the nucleus moved by ``(dy, dx)`` pixels."""
         anchor = (self.anchor[0] + dy, self.anchor[1] + dx)
@@ -73,7 +100,7 @@ class Nucleus:
         )
 
     def scaled(self, factor: float, center: tuple[float, float] | None = None) -> Nucleus:
-        """Return the nucleus enlarged by ``factor`` about ``center`` (default: its centroid); texture keeps its grain."""
+        """Return the nucleus enlarged by ``factor`` about ``center`` (default: centroid); texture keeps its grain."""
         pivot = self.outline.centroid if center is None else center
         anchor = (
             (self.anchor[0] - pivot[0]) * factor + pivot[0],

@@ -40,6 +40,16 @@ class Outline:
         self.rings: tuple[NDArray[np.float64], ...] = tuple(checked)
 
     @classmethod
+    def from_checked_rings(cls, rings: tuple[NDArray[np.float64], ...]) -> Outline:
+        """Return the outline of rings known to be read-only, finite ``float64 (N >= 3, 2)``, without checking them.
+
+        For code that makes thousands of outlines from one checked array; everything else calls the constructor.
+        """
+        outline = cls.__new__(cls)
+        outline.rings = rings
+        return outline
+
+    @classmethod
     def from_mask(cls, mask: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Outline:
         """Trace a boolean mask ``(H, W)`` whose pixel (0, 0) lies at ``origin``; rasterizing gives it back."""
         rings = trace_mask(mask)

@@ -35,26 +35,19 @@ def trace_label_map(label_map: NDArray[np.int32]) -> dict[int, list[NDArray[np.f
     if not len(labels):
         return {}
     following = _next_edges(labels, starts, ends, headings)
+    ring_of, order = _edges_in_ring_order(following)
     previous = np.empty_like(following)
     previous[following] = np.arange(len(following))
-    corner = (headings[previous] != headings).tolist()
-    next_edge, label_of = following.tolist(), labels.tolist()
-    start_y = (starts // width - 0.5).tolist()
-    start_x = (starts % width - 0.5).tolist()
+    order = order[(headings[previous] != headings)[order]]
+    vertices = np.stack([starts[order] // width - 0.5, starts[order] % width - 0.5], axis=1)
+    vertices.flags.writeable = False
+    first = np.flatnonzero(np.diff(ring_of[order], prepend=-1))
+    owners = labels[order[first]].tolist()
+    bounds = [*first.tolist(), len(order)]
 
     rings: dict[int, list[NDArray[np.float64]]] = {}
-    seen = bytearray(len(next_edge))
-    for first in range(len(next_edge)):
-        if seen[first]:
-            continue
-        ring = []
-        edge = first
-        while not seen[edge]:
-            seen[edge] = 1
-            if corner[edge]:
-                ring.append((start_y[edge], start_x[edge]))
-            edge = next_edge[edge]
-        rings.setdefault(label_of[first], []).append(np.array(ring, np.float64))
+    for index, owner in enumerate(owners):
+        rings.setdefault(owner, []).append(vertices[bounds[index] : bounds[index + 1]])
     return rings
 
 
@@ -63,7 +56,7 @@ def _crack_edges(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
     """Return label, start vertex, end vertex and heading of each unit edge, labels on the right-hand side."""
     padded = np.pad(label_map, 1)
-    height, width = label_map.shape
+    width = label_map.shape[1]
     columns = width + 1  # vertices per row; vertex (y, x) is the upper left corner of pixel (y, x)
     across = padded[:-1, 1:-1] != padded[1:, 1:-1]  # (H+1, W): cracks between rows
     along = padded[1:-1, :-1] != padded[1:-1, 1:]  # (H, W+1): cracks between columns
@@ -114,3 +107,27 @@ def _next_edges(
     wanted = (headings + 1) % 4
     use_alternative = ambiguous & (headings[order[alternative]] == wanted)
     return np.asarray(order[np.where(use_alternative, alternative, candidate)])
+
+
+def _edges_in_ring_order(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each edge's ring, named by the ring's lowest edge, and all edges in walking order from there.
+
+    Pointer doubling (Wyllie 1979): after k rounds every edge has seen the next 2**k, so the longest ring takes
+    log2(length) numpy passes where a walk would take a Python step for each edge.
+    """
+    ring, jump = np.arange(len(following)), following
+    while True:
+        lowest = np.minimum(ring, ring[jump])
+        if np.array_equal(lowest, ring):
+            break
+        ring, jump = lowest, jump[jump]
+    last = following == ring
+    edges_left = np.where(last, 0, 1)
+    jump = np.where(last, np.arange(len(following)), following)
+    while True:
+        more = edges_left[jump]
+        if not more.any():
+            break
+        edges_left = edges_left + more
+        jump = jump[jump]
+    return ring, np.lexsort((-edges_left, ring))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,14 @@ class Tile:
         µm per pixel of the first level, or None where the file does not say.
     provenance
         ``file_sha256`` and ``format``; never a path, a vendor's metadata or a patient's data.
+    closer
+        Closes the file that lazy levels read from; without one, nothing is open.
     """
 
     levels: tuple[Any, ...]
     pixel_size: float | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    closer: Callable[[], None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for level in self.levels:
@@ -57,3 +61,21 @@ class Tile:
         if window is not None:
             array = array[window.intersection(Window.of_shape(array.shape)).slices]
         return np.ascontiguousarray(array, np.uint8)
+
+    def close(self) -> None:
+        """Close the file behind lazy levels, which then cannot be read any more; harmless to call twice.
+
+        A tile that nobody holds any longer closes its file by itself.
+        """
+        if self.closer is not None:
+            self.closer()
+
+    def __enter__(self) -> Self:
+        """Return the tile."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()

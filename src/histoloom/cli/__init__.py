@@ -1,0 +1,86 @@
+"""The command line: the library's verbs from a shell.
+
+Each command's module is imported when the command is run, so that help and mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from cyclopts.exceptions import UnknownCommandError
+
+from histoloom import __version__
+from histoloom.errors import HistoloomError, Stopped
+
+__all__ = ["app", "main"]
+
+OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+app = App(
+    name="histoloom",
+    help="Draw where the nuclei are; the loom weaves the tissue. Woven tissue is for research, not for diagnosis.",
+    version=f"histoloom {__version__}",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+_layout = App(name="layout", help="Make layouts: where nuclei are.")
+# Commands are named by their places, as in napari's manifest; those of the viewer live in `histoloom.gui`, which
+# nothing imports.
+app.command(
+    "histoloom.gui.commands:view",
+    name="view",
+    help="Open napari with the docks, and pictures, slides, layouts or folders of tiles.",
+)
+app.command(
+    "histoloom.gui.commands:demo",
+    name="demo",
+    help="Open napari with a sample tile (or yours), a random layout and live weaving.",
+)
+app.command("histoloom.cli.info:info", name="info", help="Tell versions, devices, the cache, and optional parts.")
+app.command(_layout)
+_layout.command("histoloom.cli.random_layouts:random", name="random", help="Draw a random layout.")
+app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Parameters
+    ----------
+    arguments
+        The words after ``histoloom`` (default: this process's).
+
+    Returns
+    -------
+    int
+        0; 1 where something could not be done, 2 where the command was given wrongly, each with one sentence on
+        stderr; 130 where Ctrl+C stopped it.
+    """
+    try:
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        code = command(*bound.args, **bound.kwargs)
+    except Stopped as stopped:
+        return _say(stopped, INTERRUPTED)
+    except HistoloomError as error:
+        return _say(error, FAILED)
+    except CycloptsError as error:
+        return _say(_said_shortly(error), WRONG_USE)
+    except KeyboardInterrupt:
+        return _say("Stopped.", INTERRUPTED)
+    except MemoryError:
+        return _say("There is not enough memory for this; ask for less at once, or close other programs.", FAILED)
+    return code if isinstance(code, int) else OK
+
+
+def _say(sentence: object, code: int) -> int:
+    sys.stderr.write(f"{sentence}\n")
+    return code
+
+
+def _said_shortly(error: CycloptsError) -> str:
+    chain = [] if isinstance(error, UnknownCommandError) else list(error.command_chain or ())
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{text}; see '{' '.join(['histoloom', *chain, '--help'])}'."

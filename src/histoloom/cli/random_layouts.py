@@ -1,0 +1,90 @@
+"""``histoloom layout random``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from histoloom.cli.recipe_options import recipe_from_options, recipe_options
+from histoloom.layouts.layout import Layout
+from histoloom.layouts.polygons import HouPolygonsRecipe, hou_polygons
+from histoloom.layouts.random_layout import random_layout
+from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe, preset_recipe
+from histoloom.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class _LayoutGenerator:
+    recipe_type: type[Recipe]
+    draw: Callable[[Any, int], Layout]
+    heading: str
+
+
+_GENERATORS = {
+    "random": _LayoutGenerator(
+        RandomLayoutRecipe, random_layout, "Recipe of '--generator random', as tissue has nuclei"
+    ),
+    "polygons": _LayoutGenerator(HouPolygonsRecipe, hou_polygons, "Recipe of '--generator polygons' (Hou et al. 2019)"),
+}
+
+_Options = recipe_options(
+    {each.heading: each.recipe_type for each in _GENERATORS.values()}, hidden=("height", "width", "pixel_size")
+)
+
+
+def random(
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    size: tuple[int, int] | None = None,
+    pixel_size: float | None = None,
+    seed: int = 0,
+    generator: Literal["random", "polygons"] = "random",
+    preset: str | None = None,
+    recipe: Path | None = None,
+    fields: _Options = None,
+) -> int:
+    """Draw a random layout.
+
+    Parameters
+    ----------
+    output
+        File to write: a label map (.tif) or outlines (.geojson), with a .layout.json beside it.
+    size
+        Height and width of the canvas in pixels (default: the recipe's).
+    pixel_size
+        µm per pixel (default: the recipe's, 0.25).
+    seed
+        Equal recipes and seeds give equal layouts.
+    generator
+        'random' draws nuclei as tissue has them, 'polygons' those of Hou et al. (2019).
+    preset
+        Start from a ready-made recipe of '--generator random', such as 'colon glands'.
+    recipe
+        JSON file with fields of the recipe; options say more than it.
+    fields
+        The recipe's fields.
+    """
+    from histoloom.layouts.files import save_layout
+
+    chosen = _GENERATORS[generator]
+    start = None
+    if preset is not None:
+        preset_recipe(preset)  # says which presets there are
+        start = PRESETS[preset] if generator == "random" else None
+    height, width = size or (None, None)
+    settings = recipe_from_options(
+        chosen.recipe_type, fields, file=recipe, preset=start, height=height, width=width, pixel_size=pixel_size
+    )
+    layout = chosen.draw(settings, seed)
+    save_layout(layout, output)
+    height, width = layout.shape
+    sys.stdout.write(f"{len(layout.nuclei):,} nuclei on {height} x {width} pixels: {output}\n")
+    note = layout.provenance.get("note")
+    if note:
+        sys.stderr.write(f"{note}\n")
+    return 0

@@ -1,0 +1,191 @@
+"""Our few layers in a viewer: found, made when they are needed, never piled up."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoloom.gui.label_colors import LabelColors
+from histoloom.layouts import Layout
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels, Layer, Points, Shapes
+
+ROLE_KEY = "histoloom_role"
+"""Key in a layer's metadata that says what it is to us."""
+
+LAYOUT, SKETCH, CENTROIDS, WOVEN, TILE = "layout", "sketch", "centroids", "woven", "tile"
+_BOTTOM_TO_TOP = (TILE, WOVEN, LAYOUT, SKETCH, CENTROIDS)
+
+
+class CanvasLayers:
+    """The layers of one canvas by role.
+
+    Parameters
+    ----------
+    viewer
+        Where they live; held weakly.
+    on_created
+        Called with (role, layer) whenever a layer had to be made, so that tools can attach to it.
+    """
+
+    def __init__(self, viewer: ViewerModel, on_created: Callable[[str, Layer], None]) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._on_created = on_created
+        self._layers: dict[str, Layer] = {}
+
+    def find(self, role: str) -> Any:
+        """Return the layer of a role, or None if it is not in the viewer (not yet, or the user deleted it)."""
+        layer = self._layers.get(role)
+        viewer = self._viewer()
+        if layer is None or viewer is None or layer not in viewer.layers:
+            self._layers.pop(role, None)
+            return None
+        return layer
+
+    @property
+    def existing(self) -> dict[str, Layer]:
+        """Our layers that are in the viewer now, by role."""
+        return {role: layer for role in _BOTTOM_TO_TOP if (layer := self.find(role)) is not None}
+
+    def layout(self, layout: Layout, label_map: NDArray[np.int32] | None = None) -> Labels:
+        """Return the Layout layer, made from the layout (or its ready label map) if it is missing."""
+
+        def make(viewer: ViewerModel) -> Labels:
+            data = layout.rasterize() if label_map is None else label_map
+            layer = viewer.add_labels(data, name="Layout", opacity=0.8, **self._placing(layout, LAYOUT))
+            layer.preserve_labels = True
+            layer.brush_size = max(int(round(2.0 / layout.pixel_size)), 1)
+            return layer
+
+        return self._reused(LAYOUT, make)
+
+    def sketch(self, layout: Layout) -> Shapes:
+        """Return the Sketch layer."""
+        return self._reused(
+            SKETCH,
+            lambda viewer: viewer.add_shapes(
+                name="Sketch",
+                edge_color="cyan",
+                face_color="transparent",
+                edge_width=1.5,
+                ndim=2,
+                **self._placing(layout, SKETCH),
+            ),
+        )
+
+    def centroids(self, layout: Layout) -> Points:
+        """Return the Centroids layer."""
+        return self._reused(
+            CENTROIDS,
+            lambda viewer: viewer.add_points(
+                name="Centroids",
+                ndim=2,
+                size=2.5 / layout.pixel_size,
+                face_color="cyan",
+                border_color="black",
+                symbol="disc",
+                **self._placing(layout, CENTROIDS),
+            ),
+        )
+
+    def woven(self, layout: Layout) -> Image:
+        """Return the Woven layer, of the canvas's size: RGB uint8 that may be written in place."""
+        layer = self.find(WOVEN)
+        if layer is not None and tuple(layer.data.shape[:2]) != layout.shape:
+            layer.data = _white(layout)
+        return self._reused(
+            WOVEN,
+            lambda viewer: viewer.add_image(_white(layout), name="Woven", rgb=True, **self._placing(layout, WOVEN)),
+        )
+
+    def tile(self, levels: list[Any], pixel_size: float, name: str) -> Image:
+        """Show a real tile, in the one layer that tiles have."""
+        data = levels if len(levels) > 1 else levels[0]
+        old = self.find(TILE)
+        viewer = self._viewer()
+        if old is not None and viewer is not None:
+            # A pyramid cannot take the place of a plain picture in one layer.
+            viewer.layers.remove(old)
+        options = _placing(pixel_size, TILE) | {"multiscale": len(levels) > 1, "rgb": True, "name": name}
+        return self._reused(TILE, lambda viewer: viewer.add_image(data, **options))
+
+    def place(self, layout: Layout) -> None:
+        """Give all our layers the layout's pixel size."""
+        for role, layer in self.existing.items():
+            if role != TILE and tuple(layer.scale) != (layout.pixel_size,) * 2:
+                layer.scale = (layout.pixel_size,) * 2
+
+    def _placing(self, layout: Layout, role: str) -> dict[str, Any]:
+        return _placing(layout.pixel_size, role)
+
+    def _reused(self, role: str, make: Callable[[ViewerModel], Any]) -> Any:
+        layer = self.find(role)
+        if layer is not None:
+            return layer
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("The viewer of this canvas has been closed.")
+        active = viewer.layers.selection.active
+        layer = make(viewer)
+        self._layers[role] = layer
+        self._sort(viewer, layer, role)
+        if active is not None and active in viewer.layers:
+            viewer.layers.selection.active = active
+        self._on_created(role, layer)
+        return layer
+
+    def _sort(self, viewer: ViewerModel, layer: Layer, role: str) -> None:
+        above = [self._layers[other] for other in _BOTTOM_TO_TOP[_BOTTOM_TO_TOP.index(role) + 1 :] if self.find(other)]
+        if above:
+            target = min(viewer.layers.index(other) for other in above)
+            viewer.layers.move(viewer.layers.index(layer), target)
+
+
+class LayoutRaster:
+    """The label map that the Layout layer shows, kept in step with the table at the least cost.
+
+    Parameters
+    ----------
+    layer
+        The Labels layer.
+    """
+
+    def __init__(self, layer: Labels) -> None:
+        self.layer = layer
+        self.colors = LabelColors(layer)
+
+    def write(self, label_map: NDArray[np.int32], place: tuple[slice, slice]) -> None:
+        """Write a part of the label map, and show it."""
+        data = self.layer.data
+        target = data[place]
+        rows, columns = np.nonzero(target != label_map)
+        if not len(rows):
+            return
+        if self.layer.visible and label_map.size * 16 < data.size:
+            # napari's only public way to send a part of a Labels layer to the graphics card.
+            self.layer.data_setitem(
+                (rows + place[0].start, columns + place[1].start),
+                label_map[rows, columns],
+            )
+        else:
+            target[:] = label_map
+            self.layer.refresh(extent=False, highlight=False)
+
+
+def _placing(pixel_size: float, role: str) -> dict[str, Any]:
+    return {
+        "scale": (pixel_size, pixel_size),
+        "axis_labels": ("y", "x"),
+        "units": ("micrometer", "micrometer"),
+        "metadata": {ROLE_KEY: role},
+    }
+
+
+def _white(layout: Layout) -> NDArray[np.uint8]:
+    return np.full((*layout.shape, 3), 255, np.uint8)

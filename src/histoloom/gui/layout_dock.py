@@ -1,0 +1,217 @@
+"""The Layout dock: tools, random nuclei, counts, files, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from histoloom.errors import HistoloomError
+from histoloom.gui.autosave import Autosave, discard, left_behind
+from histoloom.gui.canvas import canvas_of
+from histoloom.gui.counts_panel import CountsPanel
+from histoloom.gui.layout_check import check_layout
+from histoloom.gui.random_panel import RandomPanel
+from histoloom.gui.shortcuts import help_html
+from histoloom.gui.status_card import Level, StatusCard
+from histoloom.gui.tool_panel import ToolPanel
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_FILES = "Layouts (*.geojson *.json *.tif *.tiff *.png *.npy);;All files (*)"
+
+
+class LayoutDock(QWidget):
+    """Draw, generate, count, check, open and save the nuclei of a viewer's canvas.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer; napari passes it by this name.
+    autosave_folder
+        Where the layout is saved while it is drawn (default: the user's state folder).
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, autosave_folder: Path | None = None) -> None:
+        super().__init__()
+        self.canvas = canvas = canvas_of(napari_viewer)
+        self._autosave_folder = autosave_folder
+        self._help: QDialog | None = None
+        self.status = StatusCard()
+        self.tools = ToolPanel(canvas)
+        self.random = RandomPanel(canvas)
+        self.counts = CountsPanel(canvas)
+        self._undo = QPushButton("Undo")
+        self._redo = QPushButton("Redo")
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.addWidget(self.status)
+        column.addLayout(self._history_row())
+        column.addWidget(self.tools)
+        column.addWidget(_folded("Random nuclei", self.random))
+        column.addWidget(_folded("Counts", self.counts, is_open=True))
+        column.addLayout(self._file_row())
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        self.setMinimumWidth(310)
+        self.random.finished.connect(self._say)
+        self.random.failed.connect(self._say_wrong)
+        canvas.history_changed.connect(self._on_history)
+        canvas.message.connect(self._say)
+        self._on_history()
+        if not canvas.is_open:
+            canvas.open_layout(canvas.layout)
+        self.autosave = canvas.autosave = canvas.autosave or Autosave(canvas, autosave_folder)
+        self._offer_recovery()
+
+    def open_file(self, path: str | Path) -> None:
+        """Open a layout file, and say what was found in it."""
+        from histoloom.layouts.files import load_layout
+
+        try:
+            layout = load_layout(Path(path))
+        except HistoloomError as error:
+            self._say_wrong(str(error))
+            return
+        self.canvas.open_layout(layout)
+        self._say(f"{len(layout.nuclei):,} nuclei were opened from {Path(path).name}.")
+
+    def save_file(self, path: str | Path) -> None:
+        """Save the layout, whole or not at all."""
+        from histoloom.layouts.files import save_layout
+
+        try:
+            save_layout(self.canvas.layout, Path(path))
+        except HistoloomError as error:
+            self._say_wrong(str(error))
+            return
+        self._say(f"The layout was saved as {Path(path).name}.")
+
+    def check(self) -> None:
+        """Look for what is wrong with the layout, and offer to mend it."""
+        found = check_layout(self.canvas.layout)
+        if not found.sentences:
+            self.status.show_status(Level.OK, "Nothing is wrong with this layout.")
+        elif found.repair.is_empty:
+            self.status.show_status(Level.ATTENTION, " ".join(found.sentences))
+        else:
+            self.status.show_status(Level.ATTENTION, " ".join(found.sentences), "Repair", self._repair)
+
+    def recover(self, path: Path) -> None:
+        """Put an autosaved layout back on the canvas."""
+        self.open_file(path)
+        if self.status.level is Level.OK:
+            discard(path)
+            self.autosave.save()
+
+    def show_help(self) -> None:
+        """Show the shortcuts."""
+        if self._help is None:
+            self._help = QDialog(self)
+            self._help.setWindowTitle("histoloom: keys and gestures")
+            self._help.resize(460, 620)
+            text = QTextBrowser()
+            text.setHtml(help_html())
+            QVBoxLayout(self._help).addWidget(text)
+        self._help.show()
+        self._help.raise_()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Stop saving when the dock goes; the layout itself stays on the canvas."""
+        self.autosave.close()
+        self.canvas.autosave = None
+        super().closeEvent(event)
+
+    def _history_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        help_button = QPushButton("Keys …")
+        help_button.setToolTip("All keys and gestures of the canvas")
+        help_button.clicked.connect(self.show_help)
+        self._undo.clicked.connect(self.canvas.undo)
+        self._redo.clicked.connect(self.canvas.redo)
+        for button in (self._undo, self._redo, help_button):
+            row.addWidget(button)
+        return row
+
+    def _file_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for title, tip, action in (
+            ("Open …", "Open a layout: GeoJSON or a label map", self._ask_open),
+            ("Save …", "Save the layout: GeoJSON or a label map", self._ask_save),
+            ("Check", "Look for specks, split and hidden nuclei", self.check),
+        ):
+            button = QPushButton(title)
+            button.setToolTip(tip)
+            button.clicked.connect(action)
+            row.addWidget(button)
+        return row
+
+    def _ask_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a layout", "", _FILES)
+        if path:
+            self.open_file(path)
+
+    def _ask_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save the layout", "layout.geojson", _FILES)
+        if path:
+            self.save_file(path)
+
+    def _repair(self) -> None:
+        found = check_layout(self.canvas.layout)
+        self.canvas.apply(found.repair)
+        self.status.show_status(Level.OK, "The layout was repaired; Undo takes it back.")
+
+    def _offer_recovery(self) -> None:
+        paths = left_behind(self._autosave_folder)
+        if paths:
+            self.status.show_status(
+                Level.ATTENTION,
+                "A layout of a session that ended unexpectedly was saved; recover it?",
+                "Recover",
+                lambda: self.recover(paths[0]),
+            )
+
+    def _on_history(self) -> None:
+        history = self.canvas.history
+        for button, titles, verb in (
+            (self._undo, history.undoable, "Undo"),
+            (self._redo, history.redoable, "Redo"),
+        ):
+            button.setEnabled(bool(titles))
+            button.setToolTip(f"{verb}: {titles[-1]}" if titles else f"There is nothing to {verb.lower()}")
+
+    def _say(self, text: str) -> None:
+        self.status.show_status(Level.OK, text)
+
+    def _say_wrong(self, text: str) -> None:
+        self.status.show_status(Level.ERROR, text)
+
+
+def _folded(title: str, widget: Any, is_open: bool = False) -> QCollapsible:
+    folded = QCollapsible(title)
+    folded.setDuration(0)
+    folded.addWidget(widget)
+    if is_open:
+        folded.expand(animate=False)
+    return folded

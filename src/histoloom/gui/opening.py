@@ -1,0 +1,79 @@
+"""Opening napari with histoloom's docks, a tile and a layout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from histoloom.errors import HistoloomError
+
+if TYPE_CHECKING:
+    import napari
+
+DOCKS = ("Tiles", "Layout", "Weave")
+"""Display names of our docks, in the order of their tabs."""
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here."""
+    if sys.platform in {"win32", "darwin"}:
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def open_viewer(show: bool = True) -> tuple[napari.Viewer, dict[str, Any]]:
+    """Open a viewer with our docks as tabs at the right.
+
+    Returns
+    -------
+    viewer, docks
+        The viewer, and the dock widgets by display name.
+
+    Raises
+    ------
+    HistoloomError
+        If there is no display.
+    """
+    if show and not has_display():
+        raise HistoloomError(
+            "There is no display to open a window on; run 'histoloom demo', which makes a virtual one, "
+            "or connect with a desktop."
+        )
+    import napari
+    from qtpy.QtWidgets import QMainWindow
+
+    viewer = napari.Viewer(show=show)
+    docks: dict[str, Any] = {}
+    for name in DOCKS:
+        dock, widget = viewer.window.add_plugin_dock_widget("histoloom", name, tabify=bool(docks))
+        docks[name] = widget
+        main = dock.window()
+    if isinstance(main, QMainWindow):
+        main.resize(max(main.width(), 1400), max(main.height(), 900))
+        from qtpy.QtCore import Qt
+
+        main.resizeDocks([dock], [380], Qt.Orientation.Horizontal)
+    return viewer, docks
+
+
+def open_path(viewer: napari.Viewer, path: Path) -> None:
+    """Put a tile, slide or layout on the viewer's canvas.
+
+    Raises
+    ------
+    HistoloomError
+        If the file cannot be read.
+    """
+    from histoloom.gui.canvas import canvas_of
+    from histoloom.layouts.files import load_layout
+    from histoloom.tiles.reading import open_tile
+
+    canvas = canvas_of(viewer)
+    if path.name.endswith((".layout.json", ".geojson")):
+        canvas.open_layout(load_layout(path))
+    elif path.with_name(f"{path.stem}.layout.json").exists():
+        canvas.open_layout(load_layout(path))
+    else:
+        canvas.set_tile(open_tile(path), path.stem)

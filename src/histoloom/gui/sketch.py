@@ -1,0 +1,215 @@
+"""The Sketch layer: shapes drawn in it become nuclei, and outlines put in it can be edited by their vertices."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
+
+from histoloom.errors import LayoutError
+from histoloom.gui.canvas_layers import SKETCH
+from histoloom.gui.drawn_outline import editable_ring, outline_of_shape, with_ring
+from histoloom.gui.selection_edits import counted
+from histoloom.gui.tools import Tool
+from histoloom.layouts import LayoutEdit, Nucleus
+
+if TYPE_CHECKING:
+    from napari.layers import Shapes
+
+    from histoloom.gui.canvas import Canvas
+
+MOST_EDITED = 50
+"""Shapes layers are slow with many shapes; dense nuclei live in the Layout layer."""
+
+
+_OPEN = frozenset({"path", "line"})
+
+
+class Sketch:
+    """What happens to shapes.
+
+    Parameters
+    ----------
+    canvas
+        Whose nuclei are sketched.
+    """
+
+    def __init__(self, canvas: Canvas) -> None:
+        self._canvas_reference = weakref.ref(canvas)
+        self._edited: dict[int, NDArray[np.float64]] = {}
+        self._is_ours = False
+        self._is_waiting = False
+        canvas.layout_edited.connect(self._on_layout_edited)
+
+    def attach(self, layer: Shapes) -> None:
+        """Follow what is drawn in a Sketch layer."""
+        layer.events.data.connect(self._on_data)
+
+    @property
+    def edited(self) -> frozenset[int]:
+        """Ids of the nuclei whose outlines lie in the Sketch layer for editing."""
+        return frozenset(self._edited)
+
+    def clear(self) -> None:
+        """Empty the Sketch layer."""
+        self._edited = {}
+        layer = self._layer
+        if layer is not None and len(layer.data):
+            self._is_ours = True
+            try:
+                layer.data = []
+            finally:
+                self._is_ours = False
+
+    def edit_outlines(self) -> None:
+        """Put the selected nuclei's outlines into the Sketch layer, where their vertices can be dragged."""
+        canvas = self._canvas
+        ids = sorted(canvas.selection)
+        if not ids:
+            canvas.edit_message("No nucleus is selected; click one with the Select tool first.")
+            return
+        if len(ids) > MOST_EDITED:
+            canvas.edit_message(f"At most {MOST_EDITED} outlines can be edited at a time; select fewer nuclei.")
+            return
+        canvas.tool = Tool.SKETCH
+        self._show(ids)
+        layer = self._layer
+        if layer is not None:
+            layer.mode = "direct"
+        canvas.edit_message("Drag the vertices; the nucleus follows when you let go. Escape ends the editing.")
+
+    def finish_or_close(self) -> None:
+        """Close the shape that is being drawn; if outlines are being edited, end that and go back to the Select tool."""
+        layer = self._layer
+        if layer is not None:
+            # Choosing a mode, even the same one, is napari's public way to finish a shape.
+            mode = layer.mode
+            layer.mode = "pan_zoom"
+            layer.mode = mode
+        if self._edited:
+            self.flush()
+            self._show([])
+            self._canvas.tool = Tool.SELECT
+
+    def flush(self) -> None:
+        """Take what has been drawn, dragged or deleted in the Sketch layer into the table now."""
+        self._is_waiting = False
+        layer = self._layer
+        if layer is None or self._is_ours:
+            return
+        shapes = [np.asarray(each, np.float64)[:, -2:] for each in layer.data]
+        owners = self._owners(layer)
+        changes: dict[int, Nucleus | None] = {}
+        drew = False
+        for vertices, owner, shape_type in zip(shapes, owners, layer.shape_type, strict=True):
+            if str(shape_type) in _OPEN:
+                continue
+            drew = drew or owner not in self._edited
+            if owner in self._edited and not np.array_equal(vertices, self._edited[owner]):
+                self._reshape(owner, vertices, changes)
+            elif owner not in self._edited:
+                self._add(vertices, str(shape_type), changes)
+        erased = [key for key in self._edited if key not in owners]
+        changes.update(dict.fromkeys(erased))
+        self._commit(changes, drew)
+
+    @property
+    def curves(self) -> list[NDArray[np.float64]]:
+        """Open paths and lines, ``float (N, 2)`` in ``(y, x)`` canvas pixels: they stay, as guides for rows of nuclei."""
+        layer = self._layer
+        if layer is None:
+            return []
+        return [
+            np.asarray(each, np.float64)[:, -2:]
+            for each, shape_type in zip(layer.data, layer.shape_type, strict=True)
+            if str(shape_type) in _OPEN
+        ]
+
+    @property
+    def _canvas(self) -> Canvas:
+        canvas = self._canvas_reference()
+        if canvas is None:
+            raise RuntimeError("The viewer of this canvas has been closed.")
+        return canvas
+
+    @property
+    def _layer(self) -> Shapes | None:
+        canvas = self._canvas_reference()
+        return None if canvas is None else canvas.layers.find(SKETCH)
+
+    def _on_data(self, event: Any) -> None:
+        if self._is_ours or self._is_waiting or str(event.action) not in {"added", "changed", "removed"}:
+            return
+        # napari is in the middle of its own bookkeeping; shapes may only be taken away once it has finished.
+        self._is_waiting = True
+        QTimer.singleShot(0, self._flush_later)
+
+    def _flush_later(self) -> None:
+        if self._is_waiting and self._canvas_reference() is not None:
+            self.flush()
+
+    def _owners(self, layer: Shapes) -> list[int]:
+        column = layer.features.get("nucleus")
+        if column is None:
+            return [0] * len(layer.data)
+        return [0 if value is None or value != value else int(value) for value in column]
+
+    def _reshape(self, key: int, vertices: NDArray[np.float64], changes: dict[int, Nucleus | None]) -> None:
+        nucleus = self._canvas.layout.nuclei.get(key)
+        if nucleus is not None:
+            try:
+                changes[key] = nucleus.reshaped(with_ring(nucleus.outline, vertices))
+            except LayoutError as error:
+                self._canvas.edit_message(str(error))
+
+    def _add(self, vertices: NDArray[np.float64], shape_type: str, changes: dict[int, Nucleus | None]) -> None:
+        canvas = self._canvas
+        added = sum(key not in canvas.layout.nuclei for key in changes)
+        key = canvas.layout.next_id() + added
+        try:
+            outline = outline_of_shape(vertices, shape_type)
+        except LayoutError as error:
+            canvas.edit_message(str(error))
+            return
+        changes[key] = Nucleus.create(key, outline, canvas.class_name, canvas.layout.next_z_order() + added)
+
+    def _commit(self, changes: dict[int, Nucleus | None], drew: bool) -> None:
+        canvas = self._canvas
+        edited = [key for key in self._edited if changes.get(key, True) is not None]
+        edit = LayoutEdit.of(counted("Sketch", max(len(changes), 1)), canvas.layout, changes)
+        self._edited = {key: self._edited[key] for key in edited}
+        canvas.apply(edit)
+        if drew or edit.is_empty:
+            self._show(edited)
+
+    def _on_layout_edited(self, edit: LayoutEdit, final: bool) -> None:
+        touched = self._edited.keys() & edit.after.keys()
+        if final and touched and not self._is_ours:
+            self._show([key for key in self._edited if key in self._canvas.layout.nuclei])
+
+    def _show(self, ids: list[int]) -> None:
+        layer = self._layer
+        if layer is None:
+            return
+        nuclei = self._canvas.layout.nuclei
+        rings = {key: editable_ring(nuclei[key].outline) for key in ids if key in nuclei}
+        mode = layer.mode
+        curves = self.curves
+        self._is_ours = True
+        try:
+            layer.data = []
+            if rings:
+                layer.add(list(rings.values()), shape_type="polygon")
+            if curves:
+                layer.add(curves, shape_type="path")
+            layer.features = {"nucleus": np.array([*rings, *[0] * len(curves)], np.int64)}
+            layer.feature_defaults = {"nucleus": [0]}
+            layer.mode = mode
+        finally:
+            self._is_ours = False
+        self._edited = {
+            key: np.asarray(shape, np.float64)[:, -2:] for key, shape in zip(rings, layer.data, strict=False)
+        }

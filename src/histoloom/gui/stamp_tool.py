@@ -1,0 +1,149 @@
+"""The Stamp tool: a click places a nucleus of the current stamp, a drag strews them along the way."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from histoloom.gui.selection_edits import counted
+from histoloom.gui.tools import Tool
+from histoloom.keyed_random import keyed_hash
+from histoloom.layouts import Layout, Nucleus
+from histoloom.layouts.stamps import STAMPS, Stamp, stamp_nucleus
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from histoloom.gui.canvas import Canvas
+
+TURN_DEGREES = 15.0
+GROWTH = 1.1
+_SMALLEST, _LARGEST = 0.25, 4.0
+_SPACING = 1.15
+
+
+class StampTool:
+    """Placing nuclei by clicks.
+
+    Parameters
+    ----------
+    canvas
+        Where they are placed.
+    """
+
+    def __init__(self, canvas: Canvas) -> None:
+        self._canvas_reference = weakref.ref(canvas)
+        self._name = next(iter(STAMPS))
+        self.angle = 0.0
+        """Turn of the next stamp in radians, clockwise on the screen."""
+        self.scale = 1.0
+        """Size of the next stamp relative to the preset."""
+
+    def attach(self, layer: Labels) -> None:
+        """Follow the mouse in a Layout layer."""
+        layer.mouse_drag_callbacks.insert(0, self._on_drag)
+        layer.mouse_wheel_callbacks.append(self._on_wheel)
+
+    @property
+    def name(self) -> str:
+        """Name of the preset; setting it also chooses its class, where the layout has it."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+        self._canvas.class_name = STAMPS[name].class_name
+        self._canvas.stamp_changed.emit()
+
+    @property
+    def stamp(self) -> Stamp:
+        """The preset as it is placed: turned, scaled, and of the class that is drawn."""
+        preset = STAMPS[self._name]
+        turned = None if preset.orientation is None else preset.orientation - math.degrees(self.angle)
+        return replace(
+            preset,
+            class_name=self._canvas.class_name,
+            diameter=preset.diameter * self.scale,
+            orientation=turned,
+        )
+
+    def turn(self, degrees: float) -> None:
+        """Turn the next stamp; positive is clockwise on the screen."""
+        self.angle = (self.angle + math.radians(degrees)) % (2.0 * math.pi)
+        self._say()
+
+    def grow(self, factor: float) -> None:
+        """Make the next stamp larger or smaller."""
+        self.scale = min(max(self.scale * factor, _SMALLEST), _LARGEST)
+        self._say()
+
+    def place(self, center: tuple[float, float]) -> None:
+        """Place one nucleus at a ``(y, x)`` position in canvas pixels."""
+        canvas = self._canvas
+        nucleus = self._nucleus(canvas.layout, center)
+        canvas.change(f"Stamp a nucleus ({self._name})", {nucleus.id: nucleus})
+
+    @property
+    def _canvas(self) -> Canvas:
+        canvas = self._canvas_reference()
+        if canvas is None:
+            raise RuntimeError("The viewer of this canvas has been closed.")
+        return canvas
+
+    def _nucleus(self, layout: Layout, center: tuple[float, float]) -> Nucleus:
+        key = layout.next_id()
+        # The shape follows from the id, so that no two stamps look cloned.
+        nucleus = stamp_nucleus(self.stamp, center, layout, int(keyed_hash(key, 0x57A3)) & 0x7FFFFFFF)
+        return nucleus if STAMPS[self._name].orientation is not None else nucleus.rotated(-self.angle)
+
+    def _on_drag(self, layer: Labels, event: Any) -> Iterator[None]:
+        canvas = self._canvas_reference()
+        if canvas is None or canvas.tool is not Tool.STAMP or event.button != 1:
+            return
+        canvas.brush.flush()
+        position = tuple(layer.world_to_data(event.position))
+        session = canvas.begin("Stamp")
+        placed: dict[int, Nucleus | None] = {}
+        latest = self._put(session.baseline, placed, position)
+        session.preview(placed)
+        layer.mouse_pan = False
+        try:
+            yield
+            while event.type == "mouse_move":
+                position = tuple(layer.world_to_data(event.position))
+                if _is_clear(latest, position):
+                    latest = self._put(session.baseline, placed, position)
+                    if session.is_due:
+                        session.preview(placed)
+                yield
+        finally:
+            layer.mouse_pan = True
+        session.commit(placed, counted("Stamp", len(placed)))
+
+    def _put(self, baseline: Layout, placed: dict[int, Nucleus | None], position: tuple[float, ...]) -> Nucleus:
+        nucleus = self._nucleus(baseline.with_nuclei(placed), (position[0], position[1]))
+        placed[nucleus.id] = nucleus
+        return nucleus
+
+    def _on_wheel(self, _layer: Labels, event: Any) -> None:
+        canvas = self._canvas_reference()
+        if canvas is None or canvas.tool is not Tool.STAMP or "Shift" not in {str(each) for each in event.modifiers}:
+            return
+        delta = sum(event.delta)  # some systems turn a wheel with Shift into a horizontal one
+        self.turn(TURN_DEGREES if delta > 0 else -TURN_DEGREES)
+        event.handled = True
+
+    def _say(self) -> None:
+        canvas = self._canvas
+        degrees = round(math.degrees(self.angle)) % 360
+        canvas.edit_message(f"Stamp: {self._name}, {degrees}° turned, {self.scale:.0%} of its size.")
+        canvas.stamp_changed.emit()
+
+
+def _is_clear(latest: Nucleus, position: tuple[float, ...]) -> bool:
+    y, x = latest.outline.centroid
+    diameter = 2.0 * math.sqrt(latest.outline.area / math.pi)
+    return math.hypot(position[0] - y, position[1] - x) > _SPACING * diameter

@@ -1,0 +1,68 @@
+"""A small generator that keeps the contract, and misbehaves on request; the weave process imports it by its name."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import ClassVar
+
+import numpy as np
+
+from histoloom.generators.registry import register_generator
+from histoloom.keyed_random import keyed_hash
+from histoloom.recipes import Recipe
+
+HALO = 3
+FAILS_AT, DIES_AT = 1_000_666, 1_000_667
+
+
+class FlatRecipe(Recipe):
+    brightness: int = 0
+    delay_s: float = 0.0
+    prepare_fails: bool = False
+    is_noisy: bool = False
+
+
+class PreparedFlat:
+    halo = HALO
+
+    def __init__(self, recipe, tint):
+        self._recipe, self._tint = recipe, tint
+
+    def weave(self, layout, seed, window=None):
+        window = layout.window if window is None else window
+        if self._recipe.is_noisy:
+            print("whatever a library prints must not disturb the protocol")  # noqa: T201
+        time.sleep(self._recipe.delay_s)
+        if FAILS_AT in layout.nuclei:
+            raise ValueError("a nucleus that cannot be woven")
+        if DIES_AT in layout.nuclei:
+            os._exit(3)
+        rows, columns = np.mgrid[window.y0 : window.y1, window.x0 : window.x1]
+        pixels = np.stack([keyed_hash(seed, rows, columns, c) & 63 for c in range(3)], axis=-1).astype(np.uint8)
+        labels = layout.rasterize(window.expanded(HALO))
+        height, width = window.shape
+        near = np.zeros((height, width), bool)
+        for dy in range(2 * HALO + 1):
+            for dx in range(2 * HALO + 1):
+                near |= labels[dy : dy + height, dx : dx + width] > 0
+        pixels[near] += 32
+        inside = labels[HALO:-HALO, HALO:-HALO]
+        for key in np.unique(inside[inside > 0]).tolist():
+            pixels[inside == key] = 100 + layout.nuclei[key].texture_seed % 100
+        return pixels + np.uint8((self._tint + self._recipe.brightness) % 16)
+
+
+class FlatWeaver:
+    name: ClassVar[str] = "flat"
+    title: ClassVar[str] = "Flat colours"
+    recipe_type: ClassVar[type[Recipe]] = FlatRecipe
+    tile_invariant: ClassVar[bool] = True
+
+    def prepare(self, look, recipe, pixel_size):
+        if recipe.prepare_fails:
+            raise ValueError("no such look")
+        return PreparedFlat(recipe, int(look.pixels[0, 0, 0]))
+
+
+register_generator("flat", f"{__name__}:FlatWeaver")
