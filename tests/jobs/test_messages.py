@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -86,6 +86,7 @@ def _sent(message: Message) -> Message:
 
 
 @given(layouts())
+@settings(max_examples=50, deadline=None)
 def test_a_layout_arrives_as_it_was_sent_to_the_last_bit(layout):
     received = layout_of(_sent(layout_message(layout, 7)))
     assert received.equals(layout)
@@ -97,12 +98,14 @@ def test_a_layout_arrives_as_it_was_sent_to_the_last_bit(layout):
 
 
 @given(tables(), st.sets(st.integers(1, 2**31 - 1), max_size=4))
+@settings(max_examples=50, deadline=None)
 def test_an_edit_arrives_with_its_removed_rows(table, removed):
     rows = {**table, **dict.fromkeys(removed - set(table))}
     assert rows_of(_sent(edit_message(rows, 1))) == rows
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5)))
+@settings(max_examples=50, deadline=None)
 def test_pixels_of_any_shape_arrive_and_may_be_written_to(pixels):
     received = _sent(Message("prepare", {"recipe": {"größe": None}}, {"pixels": pixels}))
     assert received.values == {"recipe": {"größe": None}}
@@ -120,6 +123,7 @@ def test_several_messages_follow_each_other_in_one_stream():
 
 
 @given(st.integers(1, 10**6))
+@settings(max_examples=50, deadline=None)
 def test_a_message_cut_short_is_recognized(cut):
     pipe = io.BytesIO()
     write_message(pipe, Message("edit", {"revision": 1}, {"vertices": np.ones((9, 2))}))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histoloom.jobs.stale_pixels import StalePixels
@@ -14,6 +14,7 @@ steps = st.lists(st.tuples(st.booleans(), windows, st.integers(0, 5)), max_size=
 
 
 @given(steps)
+@settings(deadline=None)
 def test_every_pixel_that_is_older_than_its_latest_change_is_found(steps):
     stale = StalePixels()
     changed, shown = np.zeros((SIDE, SIDE), int), np.zeros((SIDE, SIDE), int)

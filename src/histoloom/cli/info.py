@@ -86,12 +86,12 @@ def _devices(torch: dict[str, Any]) -> list[str]:
 def cpu_name() -> str:
     """Return the processor's model as its maker calls it, or its architecture where nothing says."""
     try:
-        if sys.platform == "darwin":
+        if platform.system() == "Darwin":
             asked = subprocess.run(
                 ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, timeout=10, check=True
             )
             return asked.stdout.strip() or platform.machine()
-        if sys.platform == "linux":
+        if platform.system() == "Linux":
             for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
                 if line.startswith("model name"):
                     return " ".join(line.partition(":")[2].split())
@@ -101,7 +101,7 @@ def cpu_name() -> str:
 
 
 def _usable_cores() -> int:
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

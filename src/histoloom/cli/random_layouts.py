@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -32,15 +32,18 @@ _GENERATORS = {
     "polygons": _LayoutGenerator(HouPolygonsRecipe, hou_polygons, "Recipe of '--generator polygons' (Hou et al. 2019)"),
 }
 
-_Options = recipe_options(
-    {each.heading: each.recipe_type for each in _GENERATORS.values()}, hidden=("height", "width", "pixel_size")
-)
+if TYPE_CHECKING:
+    _Options = Mapping[str, Any] | None
+else:
+    _Options = recipe_options(
+        {each.heading: each.recipe_type for each in _GENERATORS.values()}, hidden=("height", "width", "pixel_size")
+    )
 
 
 def random(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    size: tuple[int, int] | None = None,
+    size: Annotated[tuple[int, int] | None, Parameter(negative="")] = None,
     pixel_size: float | None = None,
     seed: int = 0,
     generator: Literal["random", "polygons"] = "random",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -23,7 +23,10 @@ from histoloom.tiles.looks import Look
 from histoloom.window import Window
 
 _MOST_PICTURES = 1_000_000
-_Options = recipe_options({f"Recipe of '--generator {each}'": generator_named(each).recipe_type for each in GENERATORS})
+if TYPE_CHECKING:
+    _Options = Mapping[str, Any] | None
+else:
+    _Options = recipe_options({f"Recipe of '--generator {each}'": generator_named(each).recipe_type for each in GENERATORS})
 
 
 def weave(
@@ -36,11 +39,11 @@ def weave(
     seed: int = 0,
     count: int = 1,
     image_format: Annotated[Literal["png", "tif"], Parameter(name="--format")] = "png",
-    coco: bool = False,
+    coco: Annotated[bool, Parameter(negative="")] = False,
     pixel_size: float | None = None,
-    repair: bool = False,
+    repair: Annotated[bool, Parameter(negative="")] = False,
     look_pixel_size: float | None = None,
-    look_window: tuple[int, int, int, int] | None = None,
+    look_window: Annotated[tuple[int, int, int, int] | None, Parameter(negative="")] = None,
     recipe: Path | None = None,
     fields: _Options = None,
 ) -> int:

@@ -2,7 +2,8 @@
 
 from histoloom.generators.contract import Generator, PreparedGenerator, WovenTile
 from histoloom.generators.registry import GENERATORS, generator_named, register_generator
-from histoloom.generators.weaving import save_woven, weave
+from histoloom.generators.weaving import weave
+from histoloom.generators.woven_files import save_woven
 
 __all__ = [
     "GENERATORS",

@@ -109,10 +109,10 @@ class Canvas:
         """Whether a layout has been put on the canvas."""
         return self._is_open
 
-    def open_layout(self, layout: Layout) -> None:
-        """Put another layout on the canvas; the history starts anew."""
+    def open_layout(self, layout: Layout, label_map: NDArray[np.int32] | None = None) -> None:
+        """Put another layout on the canvas (with its rasterization, where that is at hand); the history starts anew."""
         self.history.clear()
-        self.show_layout(layout)
+        self.show_layout(layout, label_map)
         self.sketch.clear()
         self.centroids.clear()
         self.history_changed.emit()

@@ -31,7 +31,7 @@ def view(paths: list[Path] | None = None, /) -> int:
         # Pictures first: an untouched canvas takes their size.
         for path in sorted(chosen, key=_is_layout):
             if path.is_dir():
-                docks["Tiles"].open_folder(path)
+                docks["Tiles"].open_path(path)
             else:
                 open_path(viewer, path)
     except HistoloomError:

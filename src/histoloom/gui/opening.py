@@ -34,13 +34,15 @@ def open_viewer(show: bool = True) -> tuple[napari.Viewer, dict[str, Any]]:
     Raises
     ------
     HistoloomError
-        If there is no display.
+        If there is no display, or one without OpenGL.
     """
     if show and not has_display():
         raise HistoloomError(
             "There is no display to open a window on; run 'histoloom demo', which makes a virtual one, "
             "or connect with a desktop."
         )
+    if show:
+        require_opengl()
     import napari
     from qtpy.QtWidgets import QMainWindow
 
@@ -56,6 +58,44 @@ def open_viewer(show: bool = True) -> tuple[napari.Viewer, dict[str, Any]]:
 
         main.resizeDocks([dock], [380], Qt.Orientation.Horizontal)
     return viewer, docks
+
+
+def require_opengl() -> None:
+    """Make sure that the display can draw with OpenGL, without which napari would abort in the middle of its start.
+
+    Raises
+    ------
+    HistoloomError
+        If no context can be made, or it does not answer.
+    """
+    from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
+    from qtpy.QtWidgets import QApplication
+
+    application = QApplication.instance() or QApplication([])
+    context, surface = QOpenGLContext(), QOffscreenSurface()
+    works = context.create()
+    if works:
+        surface.create()
+        works = context.makeCurrent(surface) and _opengl_answers()
+        context.doneCurrent()
+    del application
+    if not works:
+        raise HistoloomError(
+            "This display has no working OpenGL, which napari draws with; update the graphics driver, "
+            "on Linux install Mesa (libgl1, libegl1), or weave from a shell with 'histoloom weave'."
+        )
+
+
+def _opengl_answers() -> bool:
+    """Whether the current context tells its version; vispy asks the same library for it."""
+    from OpenGL import GL, contextdata, error
+
+    try:
+        # Qt may have found a context by EGL where PyOpenGL looks for one by GLX; napari would abort on it.
+        contextdata.getContext()
+        return bool(GL.glGetString(GL.GL_VERSION))
+    except (error.Error, AttributeError, OSError):
+        return False
 
 
 def open_path(viewer: napari.Viewer, path: Path) -> None:

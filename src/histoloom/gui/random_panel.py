@@ -17,8 +17,7 @@ from histoloom.errors import HistoloomError
 from histoloom.gui.recipe_form import RecipeForm
 from histoloom.gui.selection_edits import counted
 from histoloom.layouts import Layout, Nucleus
-from histoloom.layouts.polygons import HouPolygonsRecipe, hou_polygons
-from histoloom.layouts.random_layout import random_layout
+from histoloom.layouts.generators_by_name import LAYOUT_GENERATORS, LayoutGenerator
 from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe
 from histoloom.recipes import Recipe
 
@@ -29,17 +28,8 @@ _FROM_CANVAS = ("height", "width", "pixel_size", "rows")
 _SHOWN_FIRST = {"density", "min_spacing", "cluster_fraction", "gland_density", "gradient", "density_level"}
 
 
-@dataclass(frozen=True)
-class _Choice:
-    title: str
-    recipe_type: type[Recipe]
-    generate: Callable[[Any, int], Layout]
-
-
-_CHOICES = (
-    _Choice("Tissue-like", RandomLayoutRecipe, random_layout),
-    _Choice("Polygons (Hou et al.)", HouPolygonsRecipe, hou_polygons),
-)
+_TITLES = {"tissue": "Tissue-like", "hou": "Polygons (Hou et al.)"}
+_CHOICES = tuple(LAYOUT_GENERATORS.items())
 
 
 class RandomPanel(QWidget):
@@ -63,10 +53,10 @@ class RandomPanel(QWidget):
         self._canvas_reference = weakref.ref(canvas)
         self._worker: Any = None
         self._kind = QComboBox()
-        self._kind.addItems([each.title for each in _CHOICES])
+        self._kind.addItems([_TITLES.get(name, name) for name, _ in _CHOICES])
         self._preset = QComboBox()
         self._preset.addItems(list(PRESETS))
-        self._forms = [self._form(each) for each in _CHOICES]
+        self._forms = [self._form(each) for _, each in _CHOICES]
         self._seed = QSpinBox()
         self._seed.setRange(0, 2**31 - 1)
         self._replace = QCheckBox("Replace what is there")
@@ -104,7 +94,7 @@ class RandomPanel(QWidget):
         canvas = self._canvas_reference()
         if canvas is None or self._worker is not None:
             return
-        choice = _CHOICES[self._kind.currentIndex()]
+        _, choice = _CHOICES[self._kind.currentIndex()]
         try:
             recipe = self._recipe(canvas, choice)
         except HistoloomError as error:
@@ -122,7 +112,7 @@ class RandomPanel(QWidget):
         self._worker.finished.connect(self._on_finished)
         self._worker.start()
 
-    def _recipe(self, canvas: Canvas, choice: _Choice) -> Recipe:
+    def _recipe(self, canvas: Canvas, choice: LayoutGenerator) -> Recipe:
         layout = canvas.layout
         values = self.form.recipe.model_dump()
         values |= {"height": layout.shape[0], "width": layout.shape[1], "pixel_size": layout.pixel_size}
@@ -131,17 +121,17 @@ class RandomPanel(QWidget):
             values["rows"] = tuple(tuple((float(y), float(x)) for y, x in curve) for curve in curves)
         return choice.recipe_type.checked(**values)
 
-    def _form(self, choice: _Choice) -> RecipeForm:
+    def _form(self, choice: LayoutGenerator) -> RecipeForm:
         names = set(choice.recipe_type.model_fields)
         return RecipeForm(choice.recipe_type, hidden=_FROM_CANVAS, advanced=names - _SHOWN_FIRST)
 
     def _on_kind(self, index: int) -> None:
         for each, form in enumerate(self._forms):
             form.setVisible(each == index)
-        self._preset_row.setVisible(_CHOICES[index].recipe_type is RandomLayoutRecipe)
+        self._preset_row.setVisible(_CHOICES[index][1].recipe_type is RandomLayoutRecipe)
 
     def _on_preset(self, _index: int) -> None:
-        self._forms[0].recipe = RandomLayoutRecipe.checked(**PRESETS[self._preset.currentText()])
+        self.form.recipe = RandomLayoutRecipe.checked(**PRESETS[self._preset.currentText()])
 
     def _on_ready(self, result: _Generated) -> None:
         canvas = self._canvas_reference()

@@ -24,8 +24,8 @@ LEAST_REGION_SIDE = 64
 class SlideView:
     """The one slide that a viewer shows.
 
-    Canvases begin at the origin of the world, so the slide is shifted until the chosen region lies there: the canvas then
-    has its true surroundings.
+    Canvases begin at the origin of the world, so the slide is shifted until the chosen region lies there: the canvas
+    then has its true surroundings.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class SlideView:
         self._layer = self.tile = None
 
     def visible_window(self, most: int) -> Window:
-        """Return the pixels of the full size around the centre of the view: what is seen, at most ``most`` on a side."""
+        """Return the pixels of the full size about the centre of the view: what is seen, at most ``most`` a side."""
         layer, viewer = self.layer, self._viewer()
         if layer is None or viewer is None or self.tile is None:
             return Window(0, 0, 0, 0)

@@ -46,6 +46,7 @@ class TileListModel(QAbstractTableModel):
         self._rows: dict[str, int] = {}
         self._counts: dict[str, int | None] = {}
         self._problems: dict[str, str] = {}
+        self._label_problems: dict[str, str] = {}
         self._part_of: dict[str, str] = {}
         self._asked: set[str] = set()
         # Kept from folder to folder: going back shows them at once.
@@ -76,7 +77,8 @@ class TileListModel(QAbstractTableModel):
         self._pairs = () if folder is None else folder.pairs
         self._rows = {pair.id: row for row, pair in enumerate(self._pairs)}
         self._stamps = dict(stamps or {})
-        self._counts, self._problems, self._part_of, self._asked = {}, {}, {}, set()
+        self._counts, self._part_of, self._asked = {}, {}, set()
+        self._problems, self._label_problems = {}, {}
         self.endResetModel()
 
     def show_split(self, split: Mapping[str, list[str]]) -> None:
@@ -93,17 +95,15 @@ class TileListModel(QAbstractTableModel):
         """Return the row of an id, or None."""
         return self._rows.get(key)
 
-    def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:  # noqa: N802
+    def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:
         """Qt's interface."""
         return 0 if parent.isValid() else len(self._pairs)
 
-    def columnCount(self, parent: QModelIndex = _NOWHERE) -> int:  # noqa: N802
+    def columnCount(self, parent: QModelIndex = _NOWHERE) -> int:
         """Qt's interface."""
         return 0 if parent.isValid() else len(COLUMNS)
 
-    def headerData(  # noqa: N802
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Qt's interface."""
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return COLUMNS[section]
@@ -120,7 +120,8 @@ class TileListModel(QAbstractTableModel):
             case Qt.ItemDataRole.DecorationRole:
                 return self._icon(pair) if index.column() == _TILE else None
             case Qt.ItemDataRole.ToolTipRole:
-                return "\n".join([*self._caption(pair), *filter(None, [self._problems.get(pair.id)])])
+                problems = (self._problems.get(pair.id), self._label_problems.get(pair.id))
+                return "\n".join(filter(None, [*self._caption(pair), *problems]))
             case Qt.ItemDataRole.AccessibleTextRole:
                 return ", ".join(self._caption(pair))
             case _ if role == CAPTION_ROLE:
@@ -148,7 +149,9 @@ class TileListModel(QAbstractTableModel):
         patient = f"patient {pair.patient}" if pair.patient else ""
         count = self._counts.get(pair.id)
         if pair.id in self._problems:
-            nuclei = "cannot be used"
+            nuclei = "cannot be opened"
+        elif pair.id in self._label_problems:
+            nuclei = "labels unusable"
         elif pair.labels is None:
             nuclei = "no labels"
         elif count is None:
@@ -184,7 +187,7 @@ class TileListModel(QAbstractTableModel):
         if row is None:
             return
         if isinstance(answer, str):
-            self._problems[key] = answer
+            self._label_problems[key] = answer
         else:
             self._counts[key] = answer
         self._row_changed(row)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from histoloom.errors import LayoutError
 from histoloom.layouts.label_formats import read_labels
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
@@ -28,6 +31,8 @@ class OpenedTile:
         What to call its layer.
     layout
         Its labels, or None.
+    label_map
+        The layout's rasterization, ``int32 (H, W)``, made here so that the viewer need not wait for it.
     problem
         One sentence if the labels could not be used, else empty.
     """
@@ -35,6 +40,7 @@ class OpenedTile:
     tile: Tile
     name: str
     layout: Layout | None = None
+    label_map: NDArray[np.int32] | None = None
     problem: str = ""
 
     @property
@@ -78,8 +84,8 @@ def list_path(path: Path) -> ListedFolder:
 def open_listed_tile(folder: TileFolder, key: str, *, with_labels: bool) -> OpenedTile:
     """Open a tile of a folder, and its labels.
 
-    Labels that cannot be used are no reason not to show the tile: the answer then has no layout and says why. The labels
-    of a slide are not read, because a canvas of that size is never made.
+    Labels that cannot be used are no reason not to show the tile: the answer then has no layout and says why. The
+    labels of a slide are not read, because a canvas of that size is never made.
 
     Raises
     ------
@@ -99,7 +105,7 @@ def open_listed_tile(folder: TileFolder, key: str, *, with_labels: bool) -> Open
         layout = read_labels(pair.labels, tile.shape, tile.pixel_size or DEFAULT_PIXEL_SIZE, folder.class_names)
     except LayoutError as error:
         return replace(opened, problem=f"The tile was opened without its labels: {lower_first(error)}")
-    return replace(opened, layout=layout)
+    return replace(opened, layout=layout, label_map=layout.rasterize())
 
 
 def in_memory(tile: Tile) -> Tile:

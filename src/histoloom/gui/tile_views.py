@@ -149,7 +149,7 @@ class TileViews(QWidget):
 class ThumbnailDelegate(QStyledItemDelegate):
     """Paints a thumbnail with its caption, and a dot in the colour of its part of the split."""
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802, ARG002
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: ARG002
         """Return one size for all, so that nothing moves when thumbnails arrive."""
         return QSize(THUMBNAIL_SIDE + 2 * _MARGIN, THUMBNAIL_SIDE + 2 * _MARGIN + 3 * option.fontMetrics.height())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -207,6 +208,14 @@ class _Batch:
             raise _NoRoom from error
         except HistoloomError as error:
             self._report_failure(stem, seed, str(error))
+            return
+        except Exception as error:
+            # A defect that one layout brings to light must not cost a night's batch.
+            logging.getLogger(__name__).exception("while weaving '%s'", stem)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self._report_failure(
+                stem, seed, f"The generator failed ({reason}); try another look or recipe, and report this as a defect."
+            )
             return
         self.woven += 1
         self.on_event(PictureWoven(paths["image"], time.perf_counter() - started, self.done))

@@ -163,7 +163,7 @@ def _outline_from(geometry: Any) -> Outline | None:
         joined = [ring for part in parts if part is not None for ring in part.rings]
         return Outline(joined) if joined else None
     coordinates = geometry.get("coordinates")
-    polygons = [coordinates] if geometry["type"] == "Polygon" else coordinates
+    polygons: Any = [coordinates] if geometry["type"] == "Polygon" else coordinates
     rings = []
     try:
         for polygon in polygons or ():

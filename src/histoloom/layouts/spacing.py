@@ -21,6 +21,7 @@ _DART_ROUNDS = 7
 _MOST_TRIES = 6
 _SEARCHES = 14
 _STEPS_BETWEEN_SEARCHES = 6
+_LAST_ROUNDS = 8
 LAST_ROUND = 100
 """The round of a last throw, in which a nucleus should look anywhere."""
 
@@ -86,7 +87,7 @@ def place_apart(
     _throw_darts(table, propose, allow, range(_DART_ROUNDS))
     if len(table.waiting):
         _push_apart(table, propose, allow)
-        _throw_darts(table, propose, allow, (LAST_ROUND, LAST_ROUND))
+        _throw_darts(table, propose, allow, (LAST_ROUND,) * _LAST_ROUNDS)
     return Placement(table.centers, ~np.isnan(table.centers[:, 0]))
 
 

@@ -118,8 +118,8 @@ def fetch_sample(
     base_url
         Another place that serves the same file, such as a mirror inside a hospital; the pinned hash holds there too.
     on_progress
-        Called with (bytes so far, bytes in all) while it downloads. What it raises, such as `Stopped`, ends the download
-        and leaves nothing behind.
+        Called with (bytes so far, bytes in all) while it downloads. What it raises, such as `Stopped`, ends the
+        download and leaves nothing behind.
 
     Raises
     ------

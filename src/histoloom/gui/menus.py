@@ -1,0 +1,94 @@
+"""What our entries in napari's menus do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_info
+from napari.viewer import Viewer
+
+from histoloom.errors import HistoloomError
+from histoloom.gui.canvas import canvas_of
+from histoloom.gui.export import RESEARCH_NOTICE, contents_of, export_canvas
+from histoloom.gui.opening import DOCKS
+from histoloom.gui.readers import TILE_KEY
+from histoloom.gui.writers import layout_of_layer, pixel_size_of
+from histoloom.layouts.opening import layout_stem
+from histoloom.tiles.tile import Tile
+
+
+def open_docks(viewer: Viewer) -> None:
+    """Open the docks Tiles, Layout and Weave as tabs."""
+    for index, name in enumerate(DOCKS):
+        viewer.window.add_plugin_dock_widget("histoloom", name, tabify=index > 0)
+
+
+def use_as_layout(viewer: Viewer) -> None:
+    """Put the selected labels layer on the canvas as its layout; undo brings the former one back."""
+    layer = viewer.layers.selection.active
+    if layer is None or type(layer).__name__ != "Labels":
+        show_error("There is no labels layer selected; select the one that shall be the layout.")
+        return
+    data, meta, _ = layer.as_layer_data_tuple()
+    try:
+        layout = layout_of_layer(data, meta)
+    except HistoloomError as error:
+        show_error(str(error))
+        return
+    canvas = canvas_of(viewer)
+    if layout is canvas.layout:
+        show_info("This layer is the layout already.")
+        return
+    canvas.replace_layout(f"use '{layer.name}' as layout", layout)
+    layer.visible = False
+
+
+def use_as_tile(viewer: Viewer) -> None:
+    """Put the selected image on the canvas as its real tile."""
+    layer = viewer.layers.selection.active
+    if layer is None or type(layer).__name__ != "Image":
+        show_error("There is no image selected; select the one that shall be the tile.")
+        return
+    tile = layer.metadata.get(TILE_KEY)
+    if not isinstance(tile, Tile):
+        _, meta, _ = layer.as_layer_data_tuple()
+        levels = tuple(layer.data) if layer.multiscale else (layer.data,)
+        try:
+            tile = Tile(tuple(level[..., :3] if level.ndim == 3 else level for level in levels), pixel_size_of(meta))
+        except HistoloomError as error:
+            show_error(str(error))
+            return
+    canvas_of(viewer).set_tile(tile, layer.name)
+    layer.visible = False
+
+
+def export_canvas_to_folder(viewer: Viewer) -> None:
+    """Ask where to, and export the canvas in the background."""
+    from qtpy.QtWidgets import QFileDialog
+
+    canvas = canvas_of(viewer)
+    if not canvas.is_open:
+        show_error("There is nothing on the canvas yet; open the docks, and a tile or a layout.")
+        return
+    title = f"Export picture, labels, GeoJSON and COCO. {RESEARCH_NOTICE}"
+    name, _ = QFileDialog.getSaveFileName(None, title, str(Path.home() / "canvas.json"), "Names (*.json)")
+    if name:
+        start_export(canvas, Path(name))
+
+
+def start_export(canvas: Any, target: Path) -> Any:
+    """Export a canvas as ``FOLDER/STEM...`` in a thread, and say how it went; returns the worker."""
+    contents = contents_of(canvas)
+
+    def work() -> int:
+        return len(export_canvas(contents, target.parent, layout_stem(target)))
+
+    def done(count: int) -> None:
+        show_info(f"{count} files were exported to '{target.parent}'. {RESEARCH_NOTICE}")
+
+    def failed(error: Exception) -> None:
+        show_error(str(error) if isinstance(error, HistoloomError) else f"The export failed: {error}.")
+
+    return create_worker(work, _connect={"returned": done, "errored": failed}, _start_thread=True)

@@ -1,0 +1,108 @@
+"""Shapes drawn in the Sketch layer become nuclei; outlines put there can be edited."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from canvas_mouse import assert_shows_the_truth
+from qtpy.QtWidgets import QApplication
+
+from histoloom.errors import LayoutError
+from histoloom.gui.canvas import Canvas
+from histoloom.gui.canvas_layers import SKETCH
+from histoloom.gui.drawn_outline import editable_ring, filled_outline, outline_of_shape
+from histoloom.gui.tools import Tool
+from histoloom.layouts import Layout, Outline
+
+SQUARE = np.array([[70.0, 70.0], [70.0, 90.0], [90.0, 90.0], [90.0, 70.0]])
+
+
+@pytest.mark.parametrize(
+    ("shape_type", "area"), [("polygon", 400.0), ("rectangle", 400.0), ("ellipse", np.pi * 100.0)]
+)
+def test_a_drawn_shape_becomes_a_nucleus_and_disappears(
+    canvas: Canvas, qapp: QApplication, shape_type: str, area: float
+) -> None:
+    canvas.class_name = "tumor"
+    canvas.tool = Tool.SKETCH
+    sketch = canvas.layers.find(SKETCH)
+    sketch.add(SQUARE, shape_type=shape_type)
+    qapp.processEvents()
+    assert canvas.layout.nuclei[4].outline.area == pytest.approx(area, rel=0.01)
+    assert canvas.layout.nuclei[4].class_name == "tumor"
+    assert len(sketch.data) == 0
+    assert_shows_the_truth(canvas)
+    canvas.undo()
+    assert 4 not in canvas.layout.nuclei
+
+
+def test_open_paths_stay_as_guides(canvas: Canvas, qapp: QApplication) -> None:
+    canvas.tool = Tool.SKETCH
+    sketch = canvas.layers.find(SKETCH)
+    sketch.add(SQUARE[:3], shape_type="path")
+    sketch.add(SQUARE, shape_type="polygon")
+    qapp.processEvents()
+    assert len(canvas.layout.nuclei) == 4
+    np.testing.assert_allclose(canvas.sketch.curves[0], SQUARE[:3])
+    assert len(sketch.data) == 1
+
+
+def test_dragging_a_vertex_of_an_outline_reshapes_its_nucleus(
+    canvas: Canvas, qapp: QApplication, layout: Layout
+) -> None:
+    canvas.select({1})
+    canvas.sketch.edit_outlines()
+    qapp.processEvents()
+    sketch = canvas.layers.find(SKETCH)
+    assert canvas.sketch.edited == {1}
+    assert canvas.layout.equals(layout)  # showing an outline changes nothing
+    moved = np.array(sketch.data[0])
+    moved[0] += (12.0, 0.0)
+    sketch.data = [moved]
+    qapp.processEvents()
+    assert canvas.layout.nuclei[1].outline != layout.nuclei[1].outline
+    assert canvas.layout.nuclei[1].anchor == layout.nuclei[1].anchor
+    assert canvas.history.undoable == ("Sketch a nucleus",)
+    assert_shows_the_truth(canvas)
+    canvas.undo()
+    assert canvas.layout.equals(layout)
+    canvas.sketch.finish_or_close()
+    assert len(sketch.data) == 0
+    assert canvas.tool is Tool.SELECT
+
+
+def test_the_sketch_layer_may_be_deleted_while_outlines_are_edited(canvas: Canvas, qapp: QApplication) -> None:
+    canvas.select({1})
+    canvas.sketch.edit_outlines()
+    canvas.viewer.layers.remove(canvas.layers.find(SKETCH))
+    canvas.select_tool.rotate(15.0)
+    qapp.processEvents()
+    assert_shows_the_truth(canvas)
+
+
+def test_too_many_outlines_are_refused_with_a_sentence(canvas: Canvas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("histoloom.gui.sketch.MOST_EDITED", 2)
+    said = []
+    canvas.message.connect(said.append)
+    canvas.select({1, 2, 3})
+    canvas.sketch.edit_outlines()
+    assert said == ["At most 2 outlines can be edited at a time; select fewer nuclei."]
+
+
+def test_a_line_encloses_nothing_and_is_refused() -> None:
+    with pytest.raises(LayoutError, match="encloses no area; draw around"):
+        outline_of_shape([[0, 0], [5, 5], [10, 10]], "polygon")
+
+
+def test_a_line_that_crosses_itself_is_filled() -> None:
+    turns = np.linspace(0, 4 * np.pi, 60, endpoint=False)
+    spiral = np.stack([np.sin(turns), np.cos(turns)], axis=1) * np.linspace(10, 14, 60)[:, None]
+    outline = filled_outline(spiral)
+    assert outline.mask()[tuple(-np.array(outline.window[:2]))]  # the middle, which even-odd would leave out
+
+
+def test_editable_outlines_have_few_vertices_and_stay_close() -> None:
+    traced = Outline.from_mask(Outline.ellipse((30.0, 30.0), (14.0, 10.0)).mask())
+    ring = editable_ring(traced)
+    assert len(ring) < len(traced.rings[0]) / 2
+    assert Outline([ring]).area == pytest.approx(traced.area, rel=0.05)
