@@ -1,7 +1,7 @@
 """Live weaving through the real viewer: from the end of a brush stroke to new pixels in the layer.
 
-Run it with a display, or without one where xvfb-run is installed. ``--json`` prints one object; ``--soak 600`` paints for
-ten minutes instead and prints how memory grew.
+Run it with a display, or without one where xvfb-run is installed. ``--json`` prints one object; ``--soak 600`` paints
+for ten minutes instead and prints how memory grew.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +20,6 @@ def no_leaked_widgets(request: pytest.FixtureRequest, qapp: QApplication) -> Ite
     """Fail a test that leaves a visible or parentless widget of ours behind."""
     before = {id(each) for each in qapp.topLevelWidgets()}
     yield
-    gc.collect()
     qapp.processEvents()
     left = [
         each

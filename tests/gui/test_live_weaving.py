@@ -11,12 +11,12 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from histoloom.generators import weave
+from histoloom.generators.texture import TextureRecipe
 from histoloom.gui.canvas import Canvas
 from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.live import LiveWeaving, live_weaving_of
 from histoloom.gui.status_card import Level
 from histoloom.layouts import Nucleus, Outline
-from histoloom.generators.texture import TextureRecipe
 from histoloom.tiles import Tile
 from histoloom.tiles.looks import Look
 from histoloom.tiles.samples import embedded_sample

@@ -17,9 +17,7 @@ from histoloom.layouts import Layout, Outline
 SQUARE = np.array([[70.0, 70.0], [70.0, 90.0], [90.0, 90.0], [90.0, 70.0]])
 
 
-@pytest.mark.parametrize(
-    ("shape_type", "area"), [("polygon", 400.0), ("rectangle", 400.0), ("ellipse", np.pi * 100.0)]
-)
+@pytest.mark.parametrize(("shape_type", "area"), [("polygon", 400.0), ("rectangle", 400.0), ("ellipse", np.pi * 100.0)])
 def test_a_drawn_shape_becomes_a_nucleus_and_disappears(
     canvas: Canvas, qapp: QApplication, shape_type: str, area: float
 ) -> None:

@@ -74,7 +74,9 @@ def test_a_recipe_change_is_woven(dock: WeaveDock, canvas: Canvas, qtbot: QtBot)
     before = canvas.layers.find(WOVEN).data.copy()
     assert dock.form is not None
     dock.form.fields["cytoplasm"].value = 0.0
-    qtbot.waitUntil(lambda: settled(dock) and not np.array_equal(canvas.layers.find(WOVEN).data, before), timeout=PATIENCE_MS)
+    qtbot.waitUntil(
+        lambda: settled(dock) and not np.array_equal(canvas.layers.find(WOVEN).data, before), timeout=PATIENCE_MS
+    )
     assert dock.weaving.recipe.cytoplasm == 0.0
 
 

@@ -12,11 +12,11 @@ from histoloom.generators.registry import register_generator
 from histoloom.keyed_random import keyed_hash
 from histoloom.recipes import Recipe
 
-HALO = 3
 FAILS_AT, DIES_AT = 1_000_666, 1_000_667
 
 
 class FlatRecipe(Recipe):
+    halo: int = 3
     brightness: int = 0
     delay_s: float = 0.0
     prepare_fails: bool = False
@@ -24,10 +24,9 @@ class FlatRecipe(Recipe):
 
 
 class PreparedFlat:
-    halo = HALO
-
     def __init__(self, recipe, tint):
         self._recipe, self._tint = recipe, tint
+        self.halo = recipe.halo
 
     def weave(self, layout, seed, window=None):
         window = layout.window if window is None else window
@@ -40,14 +39,13 @@ class PreparedFlat:
             os._exit(3)
         rows, columns = np.mgrid[window.y0 : window.y1, window.x0 : window.x1]
         pixels = np.stack([keyed_hash(seed, rows, columns, c) & 63 for c in range(3)], axis=-1).astype(np.uint8)
-        labels = layout.rasterize(window.expanded(HALO))
+        halo = self.halo
+        labels = layout.rasterize(window.expanded(halo))
         height, width = window.shape
-        near = np.zeros((height, width), bool)
-        for dy in range(2 * HALO + 1):
-            for dx in range(2 * HALO + 1):
-                near |= labels[dy : dy + height, dx : dx + width] > 0
-        pixels[near] += 32
-        inside = labels[HALO:-HALO, HALO:-HALO]
+        near = np.logical_or.reduce([labels[dy : dy + height] > 0 for dy in range(2 * halo + 1)])
+        near = np.logical_or.reduce([near[:, dx : dx + width] for dx in range(2 * halo + 1)])
+        pixels[near] |= 64
+        inside = labels[halo : halo + height, halo : halo + width]
         for key in np.unique(inside[inside > 0]).tolist():
             pixels[inside == key] = 100 + layout.nuclei[key].texture_seed % 100
         return pixels + np.uint8((self._tint + self._recipe.brightness) % 16)

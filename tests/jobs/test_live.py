@@ -3,13 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from deferred_weaver import DeferredWeaver, Picture, Timers
-from flat_generator import FAILS_AT, HALO, FlatRecipe, FlatWeaver
+from flat_generator import FAILS_AT, FlatRecipe, FlatWeaver
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from small_tissue import look_of, nucleus_at
 
 from histoloom.errors import RecipeError
+from histoloom.jobs import stale_pixels
 from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverStatus
 from histoloom.jobs.live import LiveWeaver
 from histoloom.layouts import Layout, LayoutEdit
@@ -67,62 +68,69 @@ class Canvas:
 class LiveWeaving(RuleBasedStateMachine):
     """Whatever happens and in whatever order: in the end the picture is that of the layout."""
 
-    @initialize(enabled=st.booleans())
-    def begin(self, enabled):
-        self.canvas = Canvas(enabled=enabled)
+    @initialize(is_settled=st.booleans())
+    def begin(self, is_settled):
+        self.patch = pytest.MonkeyPatch()
+        # On a canvas this small everything would otherwise be woven as one window.
+        self.patch.setattr(stale_pixels, "_SMALL_SIDE", 4)
+        self.canvas = Canvas(Layout.from_nuclei([nucleus_at(1, 9, 9, 3), nucleus_at(2, 40, 30, 3)], (50, 40)))
+        if is_settled:
+            self.canvas.settle()
 
-    @rule(key=st.integers(1, 6), place=st.none() | places, final=st.booleans(), radius=st.integers(2, 9))
+    @rule(key=st.integers(1, 4), place=st.none() | places, final=st.booleans(), radius=st.integers(2, 5))
     def edit(self, key, place, final, radius):
         self.canvas.edit({key: place and nucleus_at(key, *place, radius)}, final)
 
-    @rule(shift=places)
-    def edit_all(self, shift):
-        self.canvas.edit({key: nucleus.moved(*shift) for key, nucleus in self.canvas.layout.nuclei.items()})
+    @rule(shift=st.tuples(st.integers(-2, 2), st.integers(-2, 2)), final=st.booleans())
+    def drag(self, shift, final):
+        self.canvas.edit({key: nucleus.moved(*shift) for key, nucleus in self.canvas.layout.nuclei.items()}, final)
 
     @rule()
     def end_stroke(self):
         self.canvas.live.edited(LayoutEdit("Nothing", {}, {}), final=True)
 
-    @rule(steps=st.integers(1, 4))
+    @rule(steps=st.integers(1, 9))
     def weave(self, steps):
         for _ in range(steps):
             self.canvas.client.step()
 
-    @precondition(lambda self: self.canvas.client.reports)
-    @rule(count=st.integers(1, 4))
+    @rule(count=st.integers(1, 9))
     def hear(self, count):
         for _ in range(min(count, len(self.canvas.client.reports))):
             self.canvas.hear()
 
-    @rule(seconds=st.floats(0.001, 0.1))
+    @rule(seconds=st.sampled_from([0.001, 0.05, 0.1]))
     def wait(self, seconds):
         self.canvas.timers.advance(seconds)
 
-    @rule(enabled=st.booleans())
-    def switch(self, enabled):
-        self.canvas.live.set_enabled(enabled)
-
-    @rule(seed=st.integers(0, 2))
-    def reseed(self, seed):
-        self.canvas.seed = seed
-        self.canvas.live.set_seed(seed)
-
-    @rule(index=st.integers(0, 2), brightness=st.integers(0, 3))
-    def relook(self, index, brightness):
-        self.canvas.look, self.canvas.recipe = LOOKS[index], FlatRecipe(brightness=brightness)
-        self.canvas.live.set_look(self.canvas.look, "flat", self.canvas.recipe)
-
-    @rule(height=st.integers(20, 50), pixel_size=st.sampled_from([0.25, 0.5]))
-    def replace(self, height, pixel_size):
-        self.canvas.replace(Layout.from_nuclei([nucleus_at(1, 9, 9)], (height, 70 - height), pixel_size))
-
     @rule()
-    def weave_once(self):
-        self.canvas.live.weave_all()
+    def settle(self):
+        self.canvas.settle()
 
-    @rule()
-    def die(self):
-        self.canvas.client.die()
+    @rule(
+        change=st.sampled_from(["seed", "look", "recipe", "layout", "on", "off", "once", "death"]),
+        number=st.integers(0, 2),
+    )
+    def change_everything(self, change, number):
+        canvas = self.canvas
+        if change == "seed":
+            canvas.seed = number
+            canvas.live.set_seed(number)
+        elif change == "look":
+            canvas.look = LOOKS[number]
+            canvas.live.set_look(canvas.look, "flat", canvas.recipe)
+        elif change == "recipe":
+            canvas.recipe = FlatRecipe(halo=2 * number + 1)
+            canvas.live.set_look(canvas.look, "flat", canvas.recipe)
+        elif change == "layout":
+            shape = (50 - 10 * number, 20 + 10 * number)
+            canvas.replace(Layout.from_nuclei([nucleus_at(1, 9, 9)], shape, 0.25 * (1 + number % 2)))
+        elif change == "once":
+            canvas.live.weave_all()
+        elif change == "death":
+            canvas.client.die()
+        else:
+            canvas.live.set_enabled(change == "on")
 
     @invariant()
     def a_settled_picture_is_right(self):
@@ -136,10 +144,11 @@ class LiveWeaving(RuleBasedStateMachine):
             self.canvas.settle()
             assert self.canvas.live.is_settled
             np.testing.assert_array_equal(self.canvas.picture.pixels, self.canvas.expected())
+            self.patch.undo()
 
 
 TestLiveWeaving = LiveWeaving.TestCase
-TestLiveWeaving.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLiveWeaving.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture
@@ -154,7 +163,7 @@ def canvas():
 
 def test_only_the_edited_nucleus_and_its_halo_are_woven_again(canvas):
     moved = canvas.layout.nuclei[1].moved(3, 0)
-    dirty = canvas.layout.nuclei[1].outline.window.union(moved.outline.window).expanded(HALO)
+    dirty = canvas.layout.nuclei[1].outline.window.union(moved.outline.window).expanded(FlatRecipe().halo)
     canvas.edit({1: moved})
     canvas.settle()
     assert [window for _, window in canvas.client.requests] == [dirty.intersection(canvas.layout.window)]

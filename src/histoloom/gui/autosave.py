@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import os
 import re
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,8 +64,8 @@ class Autosave:
         self._timer.timeout.connect(self.save)
         canvas.layout_edited.connect(self._on_edited)
         canvas.layout_replaced.connect(self._on_replaced)
-        self._at_exit = weakref.WeakMethod(self.close)
-        atexit.register(_call, self._at_exit)
+        self._at_exit = _closer(self)
+        atexit.register(self._at_exit)
 
     def save(self) -> None:
         """Write the layout now, in a thread."""
@@ -88,11 +90,9 @@ class Autosave:
         if self._is_closed:
             return
         self._is_closed = True
-        try:
+        with contextlib.suppress(RuntimeError):  # Qt may have been taken down first
             self._timer.stop()
-        except RuntimeError:
-            pass  # Qt was taken down first
-        atexit.unregister(_call)
+        atexit.unregister(self._at_exit)
         self.wait()
         with self._lock:
             discard(self.path)
@@ -133,10 +133,8 @@ def left_behind(folder: Path | None = None) -> list[Path]:
 def discard(path: Path) -> None:
     """Remove an autosave and the file beside it."""
     for each in (path, *path.parent.glob(f"{path.stem}.layout.json")):
-        try:
+        with contextlib.suppress(OSError):  # a copy too many is no harm
             each.unlink(missing_ok=True)
-        except OSError:
-            pass  # a copy too many is no harm
 
 
 def _is_orphan(path: Path) -> bool:
@@ -170,7 +168,13 @@ def _is_alive_on_windows(process_id: int) -> bool:
     return code.value == 259
 
 
-def _call(reference: weakref.WeakMethod[..., None]) -> None:  # type: ignore[type-arg]
-    method = reference()
-    if method is not None:
-        method()
+def _closer(autosave: Autosave) -> Callable[[], None]:
+    """Return a function for the exit that keeps nothing alive until then."""
+    reference = weakref.ref(autosave)
+
+    def close() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.close()
+
+    return close

@@ -28,8 +28,8 @@ _NOTHING = Window(0, 0, 0, 0)
 class Brush:
     """Turns strokes into edits.
 
-    Each stroke starts a new nucleus of the canvas's class. Other nuclei are protected unless Shift is held, which lays the
-    new nucleus over them; with Ctrl the nucleus under the cursor is extended.
+    Each stroke starts a new nucleus of the canvas's class. Other nuclei are protected unless Shift is held, which lays
+    the new nucleus over them; with Ctrl the nucleus under the cursor is extended.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Brush:
                 session.preview(self._changes(session.baseline, self._reached))
             self._reach(layer, latest, position)
             yield
-        # napari commits the stroke right after this, which sends the paint event; a stroke that painted nothing sends none.
+        # napari commits the stroke right after this and sends the paint event, unless nothing was painted.
         QTimer.singleShot(0, self._tidy_up)
 
     def _protect(self, layer: Labels, protected: bool) -> None:
@@ -189,8 +189,8 @@ _TITLES = {"paint": "Draw a nucleus", "erase": "Erase", "fill": "Fill a nucleus"
 def painted_window(value: Any, everything: Window) -> Window:
     """Return the window that a Labels paint event may have changed.
 
-    napari sends a list of index tuples, and from 0.9 on also items with a ``slice_key``; for anything else the answer is
-    the whole canvas, which is slower and as right.
+    napari sends a list of index tuples, and from 0.9 on also items with a ``slice_key``; for anything else the answer
+    is the whole canvas, which is slower and as right.
     """
     window = _NOTHING
     for atom in value:

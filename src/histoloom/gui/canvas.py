@@ -88,12 +88,12 @@ class Canvas:
         self._raster: LayoutRaster | None = None
         self._outlines_only = True
         self._tool = Tool.PAN
-        self.brush = Brush(self)
-        self.select_tool = SelectTool(self)
-        self.stamp_tool = StampTool(self)
-        self.sketch = Sketch(self)
-        self.centroids = Centroids(self)
-        self.comparison = Comparison(self)
+        self.brush: Brush = Brush(self)
+        self.select_tool: SelectTool = SelectTool(self)
+        self.stamp_tool: StampTool = StampTool(self)
+        self.sketch: Sketch = Sketch(self)
+        self.centroids: Centroids = Centroids(self)
+        self.comparison: Comparison = Comparison(self)
         bind_shortcuts(self, viewer, None)
 
     @property
@@ -300,7 +300,7 @@ class Canvas:
         layer.visible = True
         self.viewer.layers.selection.active = layer
         layer.mode = tool.napari_mode
-        self._on_tool_changed(layer)
+        self._on_tool_changed()
 
     def edit_message(self, text: str) -> None:
         """Say something to the person who draws, in the viewer's status bar and to whoever listens."""
@@ -390,9 +390,9 @@ class Canvas:
         tool = Tool.of_napari_mode(str(event.source.mode))
         if tool is not None and tool.napari_mode != self._tool.napari_mode:
             self._tool = tool
-            self._on_tool_changed(event.source)
+            self._on_tool_changed()
 
-    def _on_tool_changed(self, layer: Layer) -> None:
+    def _on_tool_changed(self) -> None:
         layout_layer = self.layers.find(LAYOUT)
         if layout_layer is not None:
             bind_shortcuts(self, layout_layer, self._tool)

@@ -33,7 +33,8 @@ def view(paths: list[Path] | None = None, /) -> int:
             if path.is_dir():
                 docks["Tiles"].open_path(path)
             else:
-                open_path(viewer, path)
+                open_path(viewer, path, docks["Tiles"])
+        viewer.reset_view()
     except HistoloomError:
         viewer.close()
         raise

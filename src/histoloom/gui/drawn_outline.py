@@ -34,7 +34,7 @@ def outline_of_shape(vertices: ArrayLike, shape_type: str) -> Outline:
 
 def filled_outline(ring: NDArray[np.float64]) -> Outline:
     """Return all that a closed line encloses; loops where it crosses itself are filled rather than cut out."""
-    from shapely import LineString, get_parts, polygonize, union_all, unary_union
+    from shapely import LineString, get_parts, polygonize, unary_union, union_all
     from shapely.geometry import Polygon
 
     if len(ring) >= 3:
@@ -47,8 +47,8 @@ def filled_outline(ring: NDArray[np.float64]) -> Outline:
     raise LayoutError("The shape encloses no area; draw around the nucleus.")
 
 
-def editable_ring(outline: Outline, tolerance: float = 0.6) -> NDArray[np.float64]:
-    """Return the largest ring ``float (N, 2)`` with few enough vertices to drag, never further off than ``tolerance`` px."""
+def editable_ring(outline: Outline, tolerance: float = 1.0) -> NDArray[np.float64]:
+    """Return the largest ring ``float (N, 2)`` with few enough vertices to drag, at most ``tolerance`` pixels off."""
     from shapely import LinearRing, simplify
 
     ring = max(outline.rings, key=lambda each: Outline([each]).area)

@@ -137,7 +137,7 @@ class LayoutDock(QWidget):
         self._help.show()
         self._help.raise_()
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+    def closeEvent(self, event: QCloseEvent) -> None:
         """Stop saving when the dock goes; the layout itself stays on the canvas."""
         self.autosave.close()
         self.canvas.autosave = None

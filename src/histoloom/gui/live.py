@@ -188,4 +188,5 @@ def _schedule(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
     timer.setSingleShot(True)
     timer.timeout.connect(call)
     timer.start(max(round(delay_s * 1000), 0))
-    return timer.stop
+    cancel: Callable[[], None] = timer.stop
+    return cancel

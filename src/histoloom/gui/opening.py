@@ -98,8 +98,17 @@ def _opengl_answers() -> bool:
         return False
 
 
-def open_path(viewer: napari.Viewer, path: Path) -> None:
-    """Put a tile, slide or layout on the viewer's canvas.
+def open_path(viewer: napari.Viewer, path: Path, tiles_dock: Any = None) -> None:
+    """Put a tile or layout on the viewer's canvas, or show a slide.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    path
+        The file; folders are for the Tiles dock.
+    tiles_dock
+        The Tiles dock, which shows slides: pictures too large for a canvas of their size.
 
     Raises
     ------
@@ -107,13 +116,21 @@ def open_path(viewer: napari.Viewer, path: Path) -> None:
         If the file cannot be read.
     """
     from histoloom.gui.canvas import canvas_of
-    from histoloom.layouts.files import load_layout
+    from histoloom.gui.tile_opening import OpenedTile
+    from histoloom.layouts.opening import is_layout_file, open_layout
     from histoloom.tiles.reading import open_tile
 
     canvas = canvas_of(viewer)
-    if path.name.endswith((".layout.json", ".geojson")):
-        canvas.open_layout(load_layout(path))
-    elif path.with_name(f"{path.stem}.layout.json").exists():
-        canvas.open_layout(load_layout(path))
+    if is_layout_file(path):
+        layout, notes = open_layout(path)
+        canvas.open_layout(layout)
+        for note in notes:
+            canvas.edit_message(note)
+        return
+    tile = open_tile(path)
+    if tiles_dock is not None and OpenedTile(tile, path.stem).is_slide:
+        tile.close()
+        tiles_dock.open_path(path)
     else:
-        canvas.set_tile(open_tile(path), path.stem)
+        canvas.set_tile(tile, path.stem)
+        viewer.scale_bar.visible = True

@@ -20,9 +20,9 @@ def painted_changes(
 ) -> dict[int, Nucleus | None]:
     """Return the rows of the table that give the painted picture.
 
-    Pixels that change to 0 are taken from the nucleus that was visible there; pixels that change to an id are given to that
-    nucleus, which is created if the table lacks it. A nucleus that is painted over keeps its whole outline and now lies
-    below. A nucleus erased to nothing is deleted; one split into pieces stays one nucleus with several rings.
+    Pixels that change to 0 are taken from the nucleus that was visible there; pixels that change to an id are given to
+    that nucleus, which is created if the table lacks it. A nucleus that is painted over keeps its whole outline and now
+    lies below. A nucleus erased to nothing is deleted; one split into pieces stays one nucleus with several rings.
 
     Parameters
     ----------

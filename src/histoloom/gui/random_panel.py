@@ -82,7 +82,7 @@ class RandomPanel(QWidget):
     @property
     def form(self) -> RecipeForm:
         """The form of the chosen generator."""
-        return self._forms[self._kind.currentIndex()]
+        return self._forms[int(self._kind.currentIndex())]
 
     @property
     def is_running(self) -> bool:

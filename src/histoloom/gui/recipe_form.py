@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin
 
 import annotated_types
@@ -152,6 +153,10 @@ def _widget_of(name: str, field: FieldInfo) -> Any:
     elif get_origin(annotation) is Literal:
         options["choices"] = list(get_args(annotation))
     widget = create_widget(value=field.default, annotation=annotation, name=name, options=options)
+    if annotation is float and hasattr(widget.native, "setDecimals"):
+        # A spin box rounds what it shows, and the form must give back what it was given.
+        widget.native.setDecimals(max(2, _decimals(field.default), _decimals(options["step"])))
+        widget.value = field.default
     extra = field.json_schema_extra
     unit = extra.get("unit") if isinstance(extra, dict) else None
     if unit and hasattr(widget.native, "setSuffix"):
@@ -169,7 +174,7 @@ def _limits(field: FieldInfo, whole: bool) -> dict[str, Any]:
         elif isinstance(rule, annotated_types.Le | annotated_types.Lt):
             high, below = float(getattr(rule, "le", getattr(rule, "lt", high))), isinstance(rule, annotated_types.Lt)
         elif isinstance(rule, annotated_types.MultipleOf):
-            step = float(rule.multiple_of)
+            step = float(getattr(rule, "multiple_of", 1.0))
     if whole:
         step = int(step or 1)
         return {"min": int(low) + above * step, "max": int(high) - below * step, "step": step}
@@ -181,3 +186,9 @@ def _step(default: float, low: float, high: float) -> float:
     """Return a step of one significant digit, about a twentieth of the usual value."""
     size = abs(default) or min(abs(low), abs(high)) or 1.0
     return max(10.0 ** math.floor(math.log10(min(size, high - low) / 5.0)), 1e-3)
+
+
+def _decimals(value: float) -> int:
+    """Return how many digits follow the point."""
+    exponent = Decimal(str(value)).normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0

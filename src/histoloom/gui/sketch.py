@@ -82,7 +82,7 @@ class Sketch:
         canvas.edit_message("Drag the vertices; the nucleus follows when you let go. Escape ends the editing.")
 
     def finish_or_close(self) -> None:
-        """Close the shape that is being drawn; if outlines are being edited, end that and go back to the Select tool."""
+        """Close the shape that is being drawn; if outlines are being edited, end that and choose the Select tool."""
         layer = self._layer
         if layer is not None:
             # Choosing a mode, even the same one, is napari's public way to finish a shape.
@@ -118,7 +118,7 @@ class Sketch:
 
     @property
     def curves(self) -> list[NDArray[np.float64]]:
-        """Open paths and lines, ``float (N, 2)`` in ``(y, x)`` canvas pixels: they stay, as guides for rows of nuclei."""
+        """Open paths and lines, ``float (N, 2)`` in canvas pixels, which stay as guides for rows of nuclei."""
         layer = self._layer
         if layer is None:
             return []

@@ -55,7 +55,7 @@ class StatusCard(QFrame):
     @property
     def text(self) -> str:
         """The sentence that is shown."""
-        return self._text.text()
+        return str(self._text.text())
 
     def show_status(
         self,

@@ -146,7 +146,7 @@ class TileListModel(QAbstractTableModel):
 
     def _caption(self, pair: TilePair) -> list[str]:
         part = self._part_of.get(pair.id, "")
-        patient = f"patient {pair.patient}" if pair.patient else ""
+        patient = (pair.patient if part else f"patient {pair.patient}") if pair.patient else ""
         count = self._counts.get(pair.id)
         if pair.id in self._problems:
             nuclei = "cannot be opened"
@@ -193,7 +193,9 @@ class TileListModel(QAbstractTableModel):
         self._row_changed(row)
 
     def _row_changed(self, row: int) -> None:
-        self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
+        # One cell at a time: views repaint that cell only, and everything for a range.
+        for column in (_TILE, _NUCLEI):
+            self.dataChanged.emit(self.index(row, column), self.index(row, column))
 
 
 def _blank_icon(side: int) -> QIcon:

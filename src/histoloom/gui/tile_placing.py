@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
@@ -14,6 +15,9 @@ from histoloom.gui.slide_view import SlideView
 from histoloom.gui.tile_opening import OpenedTile
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.window import Window
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
 
 _POINTER_MS = 50
 
@@ -63,6 +67,7 @@ class TilePlacer(QObject):
         self._slide = slide
         self._question = question
         self._waiting: Placement | None = None
+        self._hidden: list[Layer] = []
         self._pointer_free = QTimer(self)
         self._pointer_free.setSingleShot(True)
         self._pointer_free.setInterval(_POINTER_MS)
@@ -72,6 +77,17 @@ class TilePlacer(QObject):
         """Place a tile: at once if nothing is lost by it, else after asking."""
         self._waiting = placement
         self._go_on()
+
+    def show_slide(self, opened: OpenedTile) -> None:
+        """Show a slide; the canvas is hidden until a region is chosen, because it would cover a corner of the slide."""
+        for layer in self._canvas.layers.existing.values():
+            if layer.visible:
+                layer.visible = False
+                self._hidden.append(layer)
+        self._slide.show(opened.tile, opened.name)
+        viewer = self._canvas.viewer
+        viewer.scale_bar.visible = True
+        viewer.reset_view()
 
     def forget(self) -> None:
         """Drop what waits for an answer."""
@@ -94,6 +110,11 @@ class TilePlacer(QObject):
             )
             return
         self._place(placement)
+
+    def _show_hidden(self) -> None:
+        for layer in self._hidden:
+            layer.visible = True
+        self._hidden.clear()
 
     def _on_answer(self, replaces: bool) -> None:
         placement, self._waiting = self._waiting, None
@@ -118,8 +139,7 @@ class TilePlacer(QObject):
         canvas.set_tile(opened.tile, opened.name)
         viewer = canvas.viewer
         viewer.scale_bar.visible = True
-        for layer in canvas.layers.existing.values():
-            layer.visible = True
+        self._show_hidden()
         if placement.region is not None:
             self._slide.put_at_origin(placement.region)
         elif _field(canvas) != before:

@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QPainter, QPalette
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QLineEdit,
     QListView,
@@ -199,4 +200,8 @@ def _make_table(table: QTreeView) -> None:
     table.setIconSize(QSize(28, 28))
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    header = table.header()
+    header.setStretchLastSection(False)
+    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     table.setAccessibleName("Table of the folder's tiles")

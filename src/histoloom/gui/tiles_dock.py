@@ -239,7 +239,7 @@ class TilesDock(QWidget):
         try:
             split = self.split.split(self.folder)
         except HistoloomError as error:
-            self.status.show_status(Level.ERROR, str(error))
+            self.status.show_status(Level.ATTENTION, str(error))
         if split:
             parts = ", ".join(f"{len(ids)} {part}" for part, ids in split.items())
             self.status.show_status(Level.OK, f"Split into {parts}.")
@@ -256,12 +256,7 @@ class TilesDock(QWidget):
         if not opened.is_slide:
             self.placer.offer(Placement(opened, keeps_layout))
             return
-        for layer in self.canvas.layers.existing.values():
-            layer.visible = False  # nothing is lost, but it would hide a corner of the slide
-        viewer = self.canvas.viewer
-        self.slide.show(opened.tile, opened.name)
-        viewer.scale_bar.visible = True
-        viewer.reset_view()
+        self.placer.show_slide(opened)
         self._shown = opened
         height, width = opened.tile.shape
         self.status.show_status(

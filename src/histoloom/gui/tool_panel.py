@@ -82,7 +82,7 @@ class ToolPanel(QWidget):
         column.addWidget(self._outlines)
         canvas.tool_changed.connect(self._on_tool_changed)
         canvas.class_changed.connect(self._on_class_changed)
-        canvas.outlines_changed.connect(self._outlines.setChecked)
+        canvas.outlines_changed.connect(self._on_outlines_changed)
         canvas.stamp_changed.connect(self._on_stamp_changed)
         canvas.layout_replaced.connect(self._fill_classes)
         self._fill_classes()
@@ -184,6 +184,9 @@ class ToolPanel(QWidget):
         canvas = self._canvas_reference()
         if canvas is not None:
             canvas.outlines_only = checked
+
+    def _on_outlines_changed(self, value: bool) -> None:
+        self._outlines.setChecked(value)
 
     def _on_tool_changed(self, tool: Tool) -> None:
         for each, button in self._tool_buttons.items():

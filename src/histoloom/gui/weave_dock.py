@@ -86,7 +86,7 @@ class WeaveDock(QScrollArea):
         if self._canvas.tile is not None:
             self.looks.choose_canvas_tile()
 
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+    def closeEvent(self, event: Any) -> None:
         """End the weave process when the dock goes for good."""
         self.close_weaving()
         super().closeEvent(event)

@@ -3,43 +3,54 @@
 from histoloom.layouts.classes import DEFAULT_CLASSES, NucleusClass, classes_for
 from histoloom.layouts.coco import layout_from_coco, layout_to_coco
 from histoloom.layouts.edits import CommandHistory, LayoutEdit
-from histoloom.layouts.files import load_layout, save_layout
+from histoloom.layouts.files import load_layout, load_layout_with_notes, save_layout
+from histoloom.layouts.generators_by_name import LAYOUT_GENERATORS, LayoutGenerator
 from histoloom.layouts.geojson import layout_from_geojson, layout_to_geojson
+from histoloom.layouts.growth import grow_centroids
 from histoloom.layouts.layout import Layout, TissueMap
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.opening import open_layout
 from histoloom.layouts.outline import Outline
 from histoloom.layouts.polygons import HouPolygonsRecipe, hou_polygons
 from histoloom.layouts.random_layout import random_layout
-from histoloom.layouts.random_recipe import RandomLayoutRecipe, preset_recipe
+from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe, preset_recipe
+from histoloom.layouts.stamps import STAMPS, Stamp, stamp_nucleus
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
 from histoloom.layouts.validation import Finding, check_label_map, repair_label_map
 
 __all__ = [
     "DEFAULT_CLASSES",
+    "LAYOUT_GENERATORS",
+    "PRESETS",
+    "STAMPS",
     "CommandHistory",
     "Finding",
     "HouPolygonsRecipe",
     "Layout",
     "LayoutEdit",
+    "LayoutGenerator",
     "Nucleus",
     "NucleusClass",
     "Outline",
     "RandomLayoutRecipe",
+    "Stamp",
     "TileFolder",
     "TissueMap",
     "check_label_map",
     "classes_for",
+    "grow_centroids",
     "hou_polygons",
     "layout_from_coco",
     "layout_from_geojson",
     "layout_to_coco",
     "layout_to_geojson",
     "load_layout",
+    "load_layout_with_notes",
     "open_layout",
     "open_tile_folder",
     "preset_recipe",
     "random_layout",
     "repair_label_map",
     "save_layout",
+    "stamp_nucleus",
 ]

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from histoloom.errors import LookError
 from histoloom.generators.texture.nuclear_material import NuclearMaterial
 
-_RIM = 0.6
+_RIM = (0.35, 0.9)
+_CORE = 1.3
+_LEAST_RADIUS = 0.9
 _LEAST_PIXELS = 12
 _SHARE_OF_NEIGHBORS = 0.2
 
@@ -69,6 +71,11 @@ def find_donors(density: NDArray[np.float32], material: NuclearMaterial, pixel_s
     inside = material.sub_segmentation
     pixels = np.bincount(labels[inside], minlength=count)
     measured = pixels >= _LEAST_PIXELS
+    # Fibres and folds are long and thin.
+    thick = np.zeros(count, np.float32)
+    np.maximum.at(thick, labels[inside], depth[inside])
+    if (measured & (thick >= _LEAST_RADIUS)).any():
+        measured &= thick >= _LEAST_RADIUS
     measured[0] = False
     if not measured.any():
         raise LookError(
@@ -78,8 +85,9 @@ def find_donors(density: NDArray[np.float32], material: NuclearMaterial, pixel_s
     gray = density.mean(axis=2)
     gray_mean = _means(labels, inside, gray, count)
     variance = _means(labels, inside, gray**2, count) - gray_mean**2
-    rim = _means(labels, material.nuclei & (depth < _RIM), gray, count)
-    core = _means(labels, material.nuclei & (depth >= 2 * _RIM), gray, count)
+    rim = _means(labels, (depth >= _RIM[0]) & (depth < _RIM[1]), gray, count)
+    core = _means(labels, depth >= _CORE, gray, count)
+    core[core == 0.0] = np.inf
 
     # Red blood cells and folds pass for haematoxylin by sheer density, but their colour is another.
     blueness = mean[:, 0] / np.maximum(mean[:, 1], 1e-3)

@@ -16,7 +16,11 @@ class TextureRecipe(Recipe):
         "Quilted: woven anew from the look for each seed. In place: the look's own background where it lies.",
     )
     boundary_blur: float = recipe_field(
-        0.3, "Boundary blur", "Softness of the nuclear boundary; varies by a third among nuclei.", unit="µm", ge=0, le=2
+        1.0,
+        "Boundary blur",
+        "Softness of the nuclear boundary, relative to the look's own nuclei; varies by a third among nuclei.",
+        ge=0,
+        le=4,
     )
     chromatin_contrast: float = recipe_field(
         1.0, "Chromatin contrast", "Coarseness of the chromatin, relative to the look's own nuclei.", ge=0, le=3

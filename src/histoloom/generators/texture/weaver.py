@@ -15,20 +15,23 @@ from numpy.typing import NDArray
 
 from histoloom.errors import LookError
 from histoloom.generators.texture.donors import find_donors
+from histoloom.generators.texture.grain import find_grain
 from histoloom.generators.texture.inpainting import inpaint_background
 from histoloom.generators.texture.nuclear_material import NuclearMaterial, find_nuclear_material
 from histoloom.generators.texture.quilt import Quilt
 from histoloom.generators.texture.recipe import TextureRecipe
+from histoloom.generators.texture.sharpness import boundary_softness
 from histoloom.generators.texture.sprite import NucleusPainter, Sprite
+from histoloom.keyed_random import keyed_hash
 from histoloom.layouts import Layout, Nucleus
 from histoloom.tiles.looks import LEAST_LOOK_SIDE, Look
-from histoloom.tiles.stains import optical_density, separate_stains
+from histoloom.tiles.stains import optical_density
 from histoloom.window import Window
 
 _PATCH = 48.0
-_GRAIN_SCALE = 2.0
 _LEAST_SCALE, _MOST_SCALE = 0.2, 5.0
 _CACHED_SPRITES = 4096
+_CYTOPLASM_CONTRAST = 0.15
 _STEPS_PER_DENSITY = 1600
 _RGB_OF_DENSITY = (255.0 * 10.0 ** -(np.arange(4096) / _STEPS_PER_DENSITY) + 0.5).astype(np.uint8)
 
@@ -62,8 +65,9 @@ class TextureWeaver:
         density = optical_density(pixels)
         material = find_nuclear_material(pixels, pixel_size)
         background = inpaint_background(density, material.super_segmentation, pixel_size)
+        softness = boundary_softness(density.mean(axis=2), material.nuclei, pixel_size)
         painter = NucleusPainter(
-            find_donors(density, material, pixel_size), _eosin_grain(pixels, pixel_size), recipe, pixel_size
+            find_donors(density, material, pixel_size), find_grain(pixels, pixel_size), softness, recipe, pixel_size
         )
         return PreparedTexture(background, _cytoplasm_density(density, material, pixel_size), painter, recipe)
 
@@ -91,13 +95,7 @@ class PreparedTexture:
         window = layout.window if window is None else window
         density = self._ground(seed, window)
         sprites = self._sprites_of(layout.nuclei_in(window.expanded(self.halo)), seed)
-        if self._recipe.cytoplasm:
-            for sprite in sprites:
-                part = sprite.around.intersection(window)
-                if not part.is_empty:
-                    ground = density[part.relative_to(window).slices]
-                    missing = np.maximum(self._cytoplasm - ground, np.float32(0))
-                    ground += sprite.cytoplasm[part.relative_to(sprite.around).slices] * missing
+        self._add_cytoplasm(density, window, sprites, seed)
         for sprite in sprites:
             part = sprite.window.intersection(window)
             if not part.is_empty:
@@ -107,7 +105,29 @@ class PreparedTexture:
         # A table instead of an exponential for each pixel: quick, and the same bytes on every machine.
         density *= np.float32(_STEPS_PER_DENSITY)
         density += np.float32(0.5)
-        return _RGB_OF_DENSITY.take(density.astype(np.int32), mode="clip")
+        return _RGB_OF_DENSITY.take(density.astype(np.intp), mode="clip")
+
+    def _add_cytoplasm(
+        self, density: NDArray[np.float32], window: Window, sprites: list[Sprite], seed: int
+    ) -> None:
+        """Raise empty background around nuclei to the density of cytoplasm."""
+        weight = np.zeros(window.shape, np.float32)
+        for sprite in sprites:
+            part = sprite.around.intersection(window)
+            if sprite.cytoplasm is not None and not part.is_empty:
+                below = weight[part.relative_to(window).slices]
+                np.maximum(below, sprite.cytoplasm[part.relative_to(sprite.around).slices], out=below)
+        if not weight.any():
+            return
+        key = int(keyed_hash(seed, 0xC7))
+        grain = self._painter.grain.upright(
+            0, window.y0 + (key & 0xFFFFF), window.x0 + (key >> 20 & 0xFFFFF), window.shape
+        )
+        missing = (grain * np.float32(_CYTOPLASM_CONTRAST) + np.float32(1))[..., None] * self._cytoplasm
+        missing -= density
+        np.maximum(missing, np.float32(0), out=missing)
+        missing *= weight[..., None]
+        density += missing
 
     def _ground(self, seed: int, window: Window) -> NDArray[np.float32]:
         """Return the background's optical density in a window."""
@@ -124,13 +144,13 @@ class PreparedTexture:
 
     def _sprites_of(self, nuclei: list[Nucleus], seed: int) -> list[Sprite]:
         """Return the nuclei's sprites, painting those that are not at hand."""
-        missing = [nucleus for nucleus in nuclei if (nucleus, seed) not in self._sprites]
-        for nucleus, sprite in zip(missing, self._painter.paint(missing, seed), strict=True):
-            self._sprites[nucleus, seed] = sprite
-        sprites = []
-        for nucleus in nuclei:
-            self._sprites.move_to_end((nucleus, seed))
-            sprites.append(self._sprites[nucleus, seed])
+        found = [self._sprites.get((nucleus, seed)) for nucleus in nuclei]
+        missing = [nucleus for nucleus, sprite in zip(nuclei, found, strict=True) if sprite is None]
+        painted = iter(self._painter.paint(missing, seed))
+        sprites = [next(painted) if sprite is None else sprite for sprite in found]
+        for nucleus, old, sprite in zip(nuclei, found, sprites, strict=True):
+            if old is None:
+                self._sprites[nucleus, seed] = sprite
         while len(self._sprites) > max(_CACHED_SPRITES, len(nuclei)):
             self._sprites.popitem(last=False)
         return sprites
@@ -156,22 +176,6 @@ def _resampled(look: Look, pixel_size: float) -> NDArray[np.uint8]:
         )
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(look.pixels, (width, height), interpolation=method), np.uint8)
-
-
-def _eosin_grain(pixels: NDArray[np.uint8], pixel_size: float) -> NDArray[np.float32]:
-    """Return the fine structure of the eosin channel, ``float32 (H, W)`` with mean 0 and standard deviation 1."""
-    import cv2
-
-    eosin = np.ascontiguousarray(separate_stains(pixels)[..., 1])
-    gray = optical_density(pixels).mean(axis=2)
-    # JPEG stores colour at half the resolution, so a stain channel alone is blocky; fine detail is that of density.
-    eosin = cv2.GaussianBlur(eosin, (0, 0), 2.0) + (gray - cv2.GaussianBlur(gray, (0, 0), 2.0))
-    fine = eosin - cv2.GaussianBlur(eosin, (0, 0), _GRAIN_SCALE / pixel_size)
-    # Evened out, so that a nucleus textured from a smooth place and one from a rough place have like contrast.
-    energy = cv2.GaussianBlur(fine**2, (0, 0), 2 * _GRAIN_SCALE / pixel_size)
-    even = fine / np.sqrt(energy + 0.25 * float(energy.mean()) + 1e-8)
-    even -= even.mean()
-    return np.asarray(np.clip(even / max(float(even.std()), 1e-6), -3, 3), np.float32)
 
 
 def _cytoplasm_density(

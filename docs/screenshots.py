@@ -1,0 +1,106 @@
+"""Make the documentation's pictures by running the program.
+
+Run it with a display, or without one where xvfb-run is installed. Only the sample, which may be shown, is on the pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+FOLDER = Path(__file__).parent / "images"
+SIZE = (1400, 900)
+
+
+def main() -> None:
+    """Take all pictures."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        program = shutil.which("xvfb-run") or sys.exit("There is no display; install xvfb.")
+        command = [program, "-a", "-s", f"-screen 0 {SIZE[0]}x{SIZE[1]}x24", sys.executable, *sys.argv]
+        sys.exit(subprocess.run(command, check=False).returncode)
+
+    from histoloom.gui.canvas import canvas_of
+    from histoloom.gui.opening import open_viewer
+    from histoloom.gui.tools import Tool
+    from histoloom.layouts.random_recipe import preset_recipe
+    from histoloom.layouts.random_layout import random_layout
+    from histoloom.tiles.samples import EMBEDDED_SAMPLE_TITLE, embedded_sample
+
+    FOLDER.mkdir(exist_ok=True)
+    viewer, docks = open_viewer()
+    canvas = canvas_of(viewer)
+    tile = embedded_sample()
+    canvas.set_tile(tile, EMBEDDED_SAMPLE_TITLE)
+    height, width = tile.shape
+    pixel_size = canvas.layout.pixel_size
+    recipe = preset_recipe("mixed", height=height, width=width, pixel_size=pixel_size)
+    canvas.open_layout(random_layout(recipe, seed=4))
+    weave = docks["Weave"]
+    weave.live.setChecked(True)
+    wait(lambda: weave.weaving.look is not None and weave.weaving.is_settled)
+    viewer.reset_view()
+    save(viewer, "window.png")
+
+    bring_up(docks["Layout"])
+    canvas.tool = Tool.SELECT
+    middle = (height / 2, width / 2)
+    near = sorted(
+        canvas.layout.nuclei.values(),
+        key=lambda each: np.hypot(*(np.subtract(each.outline.centroid, middle))),
+    )
+    canvas.select(each.id for each in near[:5])
+    save(viewer, "layout.png")
+
+    bring_up(docks["Tiles"])
+    save(viewer, "tiles.png")
+
+    bring_up(weave)
+    canvas.comparison.side_by_side()
+    save(viewer, "side-by-side.png")
+    canvas.comparison.side_by_side()
+    weave.close_weaving()
+    viewer.close()
+
+
+def bring_up(widget: Any) -> None:
+    """Bring a tab to the front."""
+    from qtpy.QtWidgets import QDockWidget
+
+    parent = widget.parent()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parent()
+    if parent is not None:
+        parent.raise_()
+
+
+def save(viewer: Any, name: str) -> None:
+    """Let the window settle and save it."""
+    end = time.monotonic() + 1.5
+    wait(lambda: time.monotonic() > end)
+    pixels = viewer.screenshot(canvas_only=False, flash=False)
+    Image.fromarray(np.ascontiguousarray(pixels[..., :3])).save(FOLDER / name, optimize=True)
+
+
+def wait(done: Callable[[], bool]) -> None:
+    """Let the viewer work until something is done."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + 120
+    while not done():
+        QApplication.processEvents()
+        time.sleep(0.005)
+        if time.monotonic() > end:
+            sys.exit("The viewer took over two minutes; try again on a quieter machine.")
+
+
+if __name__ == "__main__":
+    main()
