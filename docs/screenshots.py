@@ -1,6 +1,6 @@
 """Make the documentation's pictures by running the program.
 
-Run it with a display, or without one where xvfb-run is installed. Only the sample, which may be shown, is on the pictures.
+Run it with a display, or without one where xvfb-run is installed. The pictures show the sample only.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def main() -> None:
     from histoloom.gui.canvas import canvas_of
     from histoloom.gui.opening import open_viewer
     from histoloom.gui.tools import Tool
-    from histoloom.layouts.random_recipe import preset_recipe
     from histoloom.layouts.random_layout import random_layout
+    from histoloom.layouts.random_recipe import preset_recipe
     from histoloom.tiles.samples import EMBEDDED_SAMPLE_TITLE, embedded_sample
 
     FOLDER.mkdir(exist_ok=True)

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from histoloom.errors import LayoutError
 from histoloom.gui.autosave import Autosave, discard, left_behind
+from histoloom.gui.autosave_file import read_autosave, write_autosave
 from histoloom.gui.canvas import Canvas
 from histoloom.layouts import LayoutEdit
-from histoloom.layouts.files import load_layout
+from histoloom.layouts.random_layout import random_layout
+from histoloom.layouts.random_recipe import RandomLayoutRecipe
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def test_an_edit_is_saved_soon_and_a_clean_exit_removes_it(canvas: Canvas, autos
     canvas.apply(LayoutEdit.of("Delete", canvas.layout, {1: None}))
     qtbot.waitUntil(lambda: autosave.path.exists())
     autosave.wait()
-    assert load_layout(autosave.path).equals(canvas.layout)
+    assert read_autosave(autosave.path).equals(canvas.layout)
     assert left_behind(autosave.folder) == []  # this process is alive
     autosave.close()
     assert list(autosave.folder.iterdir()) == []
@@ -71,7 +74,20 @@ def test_what_a_dead_process_left_is_found_and_can_be_read(tmp_path: Path) -> No
     )
     subprocess.run([sys.executable, "-c", script], env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}, timeout=120)
     (path,) = left_behind(tmp_path)
-    layout = load_layout(path)
+    layout = read_autosave(path)
     assert layout.nuclei[1].class_name == "tumor"
     discard(path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_autosave_gives_back_the_very_layout(tmp_path: Path) -> None:
+    layout = random_layout(RandomLayoutRecipe(height=300, width=400, gland_density=200.0), seed=3)
+    moved = layout.with_nuclei({1: layout.nuclei[1].rotated(0.3).moved(1.5, 2.0), 2: None})
+    write_autosave(moved, tmp_path / "saved.npz")
+    assert read_autosave(tmp_path / "saved.npz").equals(moved)
+
+
+def test_a_damaged_autosave_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "saved.npz").write_bytes(b"PK half a file")
+    with pytest.raises(LayoutError, match="was damaged, and drawing starts anew"):
+        read_autosave(tmp_path / "saved.npz")

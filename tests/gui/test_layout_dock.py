@@ -10,13 +10,13 @@ import pytest
 from canvas_mouse import assert_shows_the_truth
 from napari.components import ViewerModel
 
+from histoloom.gui.autosave_file import write_autosave
 from histoloom.gui.layout_check import check_layout
 from histoloom.gui.layout_counts import LayoutCounts
 from histoloom.gui.layout_dock import LayoutDock
 from histoloom.gui.status_card import Level
 from histoloom.gui.tools import Tool
 from histoloom.layouts import Layout, LayoutEdit, Nucleus, Outline
-from histoloom.layouts.files import save_layout
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_layouts_are_saved_and_opened(dock: LayoutDock, tmp_path: Path, layout: 
 def test_a_crashed_session_is_offered_and_recovered(
     viewer: ViewerModel, layout: Layout, tmp_path: Path, qtbot: Any
 ) -> None:
-    save_layout(layout, tmp_path / f"canvas-{2**22 + 12345}-1.geojson")
+    write_autosave(layout, tmp_path / f"canvas-{2**22 + 12345}-1.npz")
     dock = LayoutDock(viewer, tmp_path)
     qtbot.addWidget(dock)
     assert dock.status.level is Level.ATTENTION

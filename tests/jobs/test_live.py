@@ -296,3 +296,14 @@ def test_an_unknown_generator_leaves_the_look_as_it_was(canvas):
     canvas.edit({1: None})
     canvas.settle()
     np.testing.assert_array_equal(canvas.picture.pixels, canvas.expected())
+
+
+def test_the_halo_of_a_look_that_is_no_longer_chosen_is_not_believed(canvas):
+    far = canvas.recipe = FlatRecipe(halo=40)
+    canvas.live.set_look(canvas.look, "flat", far)
+    canvas.live.status_changed(WeaverStatus("ready", "", preparation=1, halo=0))
+    canvas.client.requests.clear()
+    canvas.edit({1: None})
+    assert canvas.client.requests[-1][1] == canvas.layout.window
+    canvas.settle()
+    np.testing.assert_array_equal(canvas.picture.pixels, canvas.expected())

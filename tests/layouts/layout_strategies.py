@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from histoloom.layouts import Layout, Nucleus, Outline
+
+QUICK = settings(max_examples=40, deadline=None)
+"""Enough to find what goes wrong, over days; a test run should stay short."""
 
 label_maps = npst.arrays(
     np.int32,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from layout_strategies import layouts, outlines
+from layout_strategies import QUICK, layouts, outlines
 
 from histoloom.layouts import CommandHistory, Layout, LayoutEdit, Nucleus
 from histoloom.layouts.edits import remove
@@ -18,6 +18,7 @@ def changes_to(layout: Layout) -> st.SearchStrategy[dict[int, Nucleus | None]]:
     )
 
 
+@QUICK
 @given(layouts(), st.data())
 def test_an_edit_and_its_inverse_leave_the_layout_as_it_was(layout, data):
     edit = LayoutEdit.of("Change", layout, data.draw(changes_to(layout)))
@@ -26,6 +27,7 @@ def test_an_edit_and_its_inverse_leave_the_layout_as_it_was(layout, data):
     assert edit.inverse.inverse == edit
 
 
+@QUICK
 @given(layouts(), st.data())
 def test_pixels_change_only_within_an_edits_window(layout, data):
     edit = LayoutEdit.of("Change", layout, data.draw(changes_to(layout)))
@@ -36,6 +38,7 @@ def test_pixels_change_only_within_an_edits_window(layout, data):
     assert not differs.any()
 
 
+@QUICK
 @given(layouts())
 def test_an_edit_that_changes_nothing_is_empty(layout):
     assert LayoutEdit.of("Same", layout, dict(layout.nuclei)).is_empty
@@ -55,6 +58,7 @@ class Replay:
         self.holder["layout"] = self.edit.inverse.applied_to(self.holder["layout"])
 
 
+@QUICK
 @given(layouts(), st.data())
 def test_undoing_all_and_redoing_all_ends_where_it_began(layout, data):
     holder, history, states = {"layout": layout}, CommandHistory(), [layout]
@@ -87,6 +91,7 @@ def test_a_new_command_forgets_what_was_undone():
     assert history.undoable == ("two", "four")
 
 
+@QUICK
 @given(outlines, st.integers(-500, 500), st.integers(-500, 500))
 def test_moving_by_whole_pixels_and_back_is_exact_on_the_texture_grid(shape, dy, dx):
     nucleus = Nucleus.create(1, shape)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from layout_strategies import QUICK
 
 from histoloom.errors import LayoutError, RecipeError
 from histoloom.layouts import HouPolygonsRecipe, hou_polygons
@@ -25,8 +26,8 @@ def test_the_defaults_are_the_published_pixels_at_a_quarter_micrometre():
     assert (recipe.vertices_low, recipe.vertices_high) == (10, 17)
 
 
+@QUICK
 @given(st.integers(0, 10_000))
-@settings(max_examples=20)
 def test_polygons_keep_the_published_limits(seed):
     generator = np.random.default_rng(seed)
     radii = generator.uniform(8.5, 13.0, 20)
@@ -55,15 +56,18 @@ def test_polygons_overlap_little_and_are_large_enough(seed):
 
 def test_counts_are_normal_clipped_and_follow_the_area():
     def counts(**changes):
-        recipe = HouPolygonsRecipe(tries=0, **changes)
-        return np.array([hou_polygons(recipe, seed).provenance["requested"] for seed in range(60)])
+        recipe = HouPolygonsRecipe(height=100, width=100, crop_margin=0.0, tries=0, **changes)
+        return np.array([hou_polygons(recipe, seed).provenance["requested"] for seed in range(40)])
 
-    dense = counts(density_level=3)
-    assert dense.mean() == pytest.approx(110, abs=18)
-    assert dense.min() >= 0
-    assert dense.max() <= 256
-    assert counts(density_level=3, height=860, width=400).mean() == pytest.approx(220, abs=36)
-    assert (counts(density_level=1) == 0).mean() > (dense == 0).mean()
+    # 100 x 100 pixels are 0.0473 of the published 460 x 460; counts are cut to whole numbers.
+    share = 100**2 / 460**2
+    dense = counts(density_level=3, count_base=920.0, count_per_level=60.0, count_limit=5000)
+    assert dense.mean() == pytest.approx(1100 * share, rel=0.06)
+    assert dense.std() == pytest.approx(40 * share, rel=0.4)
+    assert counts(density_level=3, count_base=920.0, count_limit=256).max() == int(256 * share)
+    sparse = counts(density_level=1, count_base=920.0, count_limit=5000)
+    assert 0.01 < (sparse == 0).mean() < 0.3
+    assert (dense == 0).sum() == 0
 
 
 def test_half_the_magnification_gives_half_the_pixels():
@@ -86,6 +90,7 @@ def test_any_canvas_size_is_accepted(shape):
     assert hou_polygons(recipe, 1).rasterize().shape == shape
 
 
+@QUICK
 @given(st.integers(0, 10_000), st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
 def test_the_quadrilateral_maps_back_what_it_maps(seed, places):
     warp = BilinearQuadrilateral.random(np.random.default_rng(seed), (460.0, 300.0), 310 / 460)

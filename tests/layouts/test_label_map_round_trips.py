@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from layout_strategies import label_maps, layouts, outlines
+from layout_strategies import QUICK, label_maps, layouts, outlines
 
 from histoloom.errors import LayoutError
 from histoloom.layouts import Layout, Nucleus, Outline
@@ -13,6 +13,7 @@ from histoloom.layouts.tracing import trace_label_map
 from histoloom.window import Window
 
 
+@QUICK
 @given(label_maps)
 def test_a_table_traced_from_a_label_map_rasterizes_to_that_map(label_map):
     layout = Layout.from_label_map(label_map)
@@ -36,12 +37,14 @@ def test_holes_corners_and_single_pixels_survive_tracing():
     assert len(rings[3]) == 3
 
 
+@QUICK
 @given(label_maps)
 def test_rings_of_one_nucleus_share_no_pixel_edge_with_another(label_map):
     for label, rings in trace_label_map(label_map).items():
         np.testing.assert_array_equal(Outline(rings).mask(Window.of_shape(label_map.shape)), label_map == label)
 
 
+@QUICK
 @given(layouts(), st.data())
 def test_a_window_rasterizes_to_the_crop_of_the_whole(layout, data):
     height, width = layout.shape
@@ -76,6 +79,7 @@ def test_of_two_nuclei_at_one_place_the_higher_z_order_shows():
     assert set(np.unique(Layout.from_nuclei([bottom, top], (10, 10)).rasterize())) == {0, 3}
 
 
+@QUICK
 @given(st.lists(outlines, max_size=5))
 def test_measuring_many_outlines_agrees_with_measuring_each(shapes):
     measures = measure_outlines(shapes)
@@ -132,7 +136,7 @@ def test_what_cannot_be_a_layout_is_refused_in_a_sentence(make, sentence):
         make()
 
 
-@settings(max_examples=30)
+@QUICK
 @given(layouts(), st.data())
 def test_a_layout_after_an_edit_is_the_layout_made_anew(layout, data):
     layout.rasterize()

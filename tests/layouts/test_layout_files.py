@@ -255,7 +255,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, l
 def test_a_canvas_too_large_for_a_label_map_is_refused_before_anything_is_written(tmp_path):
     nucleus = Nucleus.create(1, Outline.ellipse((5.0, 5.0), (3.0, 3.0)))
     huge = Layout.from_nuclei([nucleus], (100_000, 100_000))
-    with pytest.raises(LayoutError, match="save the layout as .geojson"):
+    with pytest.raises(LayoutError, match=r"save the layout as \.geojson"):
         save_layout(huge, tmp_path / "a.tif")
     assert not list(tmp_path.iterdir())
     assert load_layout(save_layout(huge, tmp_path / "a.geojson")).equals(huge)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from layout_strategies import QUICK
 from shapely import Polygon, STRtree
 
 from histoloom.errors import RecipeError
@@ -191,8 +192,8 @@ def test_a_recipe_that_cannot_be_met_is_refused_in_a_sentence():
         RandomLayoutRecipe.checked(height=200_000)
 
 
+@QUICK
 @given(st.integers(0, 10_000), st.floats(1.0, 5.0), st.floats(0.0, 1.0))
-@settings(max_examples=40)
 def test_shapes_have_the_asked_area_and_do_not_cross_themselves_when_tame(seed, elongation, irregularity):
     generator = np.random.default_rng(seed)
     rings = nucleus_rings(generator, np.full(3, 30.0), np.full(3, elongation), np.full(3, irregularity))
@@ -203,8 +204,8 @@ def test_shapes_have_the_asked_area_and_do_not_cross_themselves_when_tame(seed, 
             assert shape.area == pytest.approx(np.pi * 15.0**2)
 
 
+@QUICK
 @given(st.integers(0, 10_000))
-@settings(max_examples=40)
 def test_capsules_hold_their_shapes_and_know_their_distance(seed):
     from shapely import LineString
 

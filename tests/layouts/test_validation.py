@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as npst
-from layout_strategies import label_maps
+from layout_strategies import QUICK, label_maps
 
 from histoloom.errors import LayoutError
 from histoloom.layouts import Layout, check_label_map, repair_label_map
@@ -108,6 +108,7 @@ def test_pixels_joined_at_a_corner_stay_one_nucleus():
     assert check_label_map(label_map) == []
 
 
+@QUICK
 @given(label_maps)
 def test_a_mended_map_is_sound(label_map):
     mended, _ = repair_label_map(label_map)
@@ -116,6 +117,7 @@ def test_a_mended_map_is_sound(label_map):
     np.testing.assert_array_equal(again, mended)
 
 
+@QUICK
 @given(
     npst.arrays(npst.integer_dtypes() | npst.floating_dtypes(), npst.array_shapes(min_dims=1, max_dims=4, max_side=6))
 )

@@ -26,7 +26,9 @@ _MOST_PICTURES = 1_000_000
 if TYPE_CHECKING:
     _Options = Mapping[str, Any] | None
 else:
-    _Options = recipe_options({f"Recipe of '--generator {each}'": generator_named(each).recipe_type for each in GENERATORS})
+    _Options = recipe_options(
+        {f"Recipe of '--generator {each}'": generator_named(each).recipe_type for each in GENERATORS}
+    )
 
 
 def weave(

@@ -18,13 +18,14 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from histoloom.errors import HistoloomError
+from histoloom.gui.autosave_file import write_autosave
 from histoloom.layouts import Layout, LayoutEdit
 
 if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
 
 DELAY_MS = 2000
-_NAME = re.compile(r"canvas-(\d+)-(\d+)\.geojson")
+_NAME = re.compile(r"canvas-(\d+)-(\d+)\.npz")
 _numbers = itertools.count(1)
 
 
@@ -53,7 +54,7 @@ class Autosave:
 
     def __init__(self, canvas: Canvas, folder: Path | None = None, delay_ms: int = DELAY_MS) -> None:
         self.folder = autosave_folder() if folder is None else folder
-        self.path = self.folder / f"canvas-{os.getpid()}-{next(_numbers)}.geojson"
+        self.path = self.folder / f"canvas-{os.getpid()}-{next(_numbers)}.npz"
         self._canvas_reference = weakref.ref(canvas)
         self._lock = threading.Lock()
         self._is_closed = False
@@ -106,14 +107,12 @@ class Autosave:
             self._timer.start()
 
     def _write(self, layout: Layout) -> None:
-        from histoloom.layouts.files import save_layout
-
         with self._lock:
             if self._is_closed:
                 return
             try:
                 if layout.nuclei:
-                    save_layout(layout, self.path)
+                    write_autosave(layout, self.path)
                 else:
                     discard(self.path)
             except HistoloomError as error:
@@ -131,10 +130,9 @@ def left_behind(folder: Path | None = None) -> list[Path]:
 
 
 def discard(path: Path) -> None:
-    """Remove an autosave and the file beside it."""
-    for each in (path, *path.parent.glob(f"{path.stem}.layout.json")):
-        with contextlib.suppress(OSError):  # a copy too many is no harm
-            each.unlink(missing_ok=True)
+    """Remove an autosave."""
+    with contextlib.suppress(OSError):  # a copy too many is no harm
+        path.unlink(missing_ok=True)
 
 
 def _is_orphan(path: Path) -> bool:

@@ -15,6 +15,7 @@ from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, SKETCH, WOVEN, Canvas
 from histoloom.gui.centroids import Centroids
 from histoloom.gui.comparison import Comparison
 from histoloom.gui.edit_session import EditSession
+from histoloom.gui.preferences import blank_layout
 from histoloom.gui.select_tool import SelectTool
 from histoloom.gui.shortcuts import bind_shortcuts
 from histoloom.gui.sketch import Sketch
@@ -76,7 +77,7 @@ class Canvas:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
-        self.layout = Layout.empty(DEFAULT_SHAPE)
+        self.layout = blank_layout(DEFAULT_SHAPE)
         self.history = CommandHistory()
         self.layers = CanvasLayers(viewer, self._on_layer_created)
         self.tile: Tile | None = None
@@ -165,7 +166,7 @@ class Canvas:
         layer = self.layers.tile(list(tile.levels), tile.pixel_size or self.layout.pixel_size, name)
         self.tile = tile
         if not self.layout.nuclei and not self.history.undoable and tile.shape != self.layout.shape:
-            self.open_layout(Layout.empty(tile.shape, tile.pixel_size or self.layout.pixel_size))
+            self.open_layout(blank_layout(tile.shape, tile.pixel_size or self.layout.pixel_size))
         self.tile_changed.emit()
         return layer
 

@@ -171,7 +171,7 @@ class LayoutRaster:
         rows, columns = np.nonzero(target != label_map)
         if not len(rows):
             return
-        if self.layer.visible and label_map.size * 16 < data.size:
+        if self.layer.visible and label_map.size * 2 < data.size:
             # napari's only public way to send a part of a Labels layer to the graphics card.
             self.layer.data_setitem(
                 (rows + place[0].start, columns + place[1].start),

@@ -103,10 +103,14 @@ def _place_beside_canvas(dock: Any) -> None:
         return
     for other in main.findChildren(QDockWidget):
         at_right = main.dockWidgetArea(other) == Qt.DockWidgetArea.RightDockWidgetArea
-        if other is not dock and at_right and not other.isFloating() and other.isVisible():
+        if other is not dock and at_right and not other.isFloating() and not other.visibleRegion().isEmpty():
+            # A split takes one dock out of its tabs; the others are put back behind it, in their order.
+            tabs = main.tabifiedDockWidgets(other)
+            order = [each for each in main.findChildren(QDockWidget) if each in tabs]
             main.splitDockWidget(dock, other, Qt.Orientation.Horizontal)
-            for tab in main.tabifiedDockWidgets(other):
+            for tab in order:
                 main.tabifyDockWidget(other, tab)
+            other.show()
             other.raise_()
             break
     central = main.centralWidget()

@@ -117,6 +117,7 @@ def _scripted_sketch(viewer: Any, canvas: Canvas, weaving: LiveWeaving, folder: 
     """Add, move and delete nuclei as a person would, and return a line of timings."""
     from PIL import Image
 
+    from histoloom.generators.woven_files import synthetic_facts, write_synthetic_picture
     from histoloom.layouts import LayoutEdit
     from histoloom.layouts.files import save_layout
     from histoloom.layouts.stamps import STAMPS, stamp_nucleus
@@ -149,10 +150,12 @@ def _scripted_sketch(viewer: Any, canvas: Canvas, weaving: LiveWeaving, folder: 
     canvas.redo()
     _wait(lambda: weaving.is_settled, "undo and redo")
 
+    window = viewer.screenshot(canvas_only=False, flash=False)
+    with written_whole(folder / "window.png") as beside:
+        Image.fromarray(np.ascontiguousarray(window[..., :3])).save(beside)
     woven = np.ascontiguousarray(canvas.woven_layer().data)
-    for name, pixels in (("window.png", viewer.screenshot(canvas_only=False, flash=False)), ("woven.png", woven)):
-        with written_whole(folder / name) as beside:
-            Image.fromarray(np.ascontiguousarray(pixels[..., :3])).save(beside)
+    facts = synthetic_facts(weaving.generator, weaving.seed)
+    write_synthetic_picture(folder / "woven.png", woven, canvas.layout.pixel_size, facts)
     save_layout(canvas.layout, folder / "layout.tif")
     milliseconds = np.array(timings) * 1000
     return (

@@ -94,8 +94,8 @@ class LabelColors:
 
 
 def _table_size(highest_id: int) -> int:
-    # Room for as many ids again, so that the table is not outgrown in the middle of a drawing.
-    wanted = max(_SMALLEST_TABLE, 2 * highest_id)
+    # Room for many more ids, so that the table is not outgrown in the middle of a drawing.
+    wanted = max(_SMALLEST_TABLE, highest_id + _SMALLEST_TABLE // 2)
     return min(1 << (wanted - 1).bit_length(), _LARGEST_TABLE)
 
 

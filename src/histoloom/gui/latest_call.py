@@ -16,7 +16,7 @@ class LatestCall(QObject):
     Parameters
     ----------
     parent
-        Qt parent; the thread ends with it.
+        Qt parent.
     """
 
     _finished = Signal(int, object, object)
@@ -26,10 +26,9 @@ class LatestCall(QObject):
         self._number = 0
         self._on_result: Callable[[Any], object] | None = None
         self._on_error: Callable[[Exception], object] | None = None
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="histoloom-call")
-        self._executor = executor
+        # Its thread ends when this object is forgotten.
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="histoloom-call")
         self._finished.connect(self._deliver)
-        self.destroyed.connect(lambda: executor.shutdown(wait=False, cancel_futures=True))
 
     @property
     def is_busy(self) -> bool:

@@ -21,6 +21,7 @@ from superqt import QCollapsible
 
 from histoloom.errors import HistoloomError
 from histoloom.gui.autosave import Autosave, discard, left_behind
+from histoloom.gui.autosave_file import read_autosave
 from histoloom.gui.canvas import canvas_of
 from histoloom.gui.counts_panel import CountsPanel
 from histoloom.gui.layout_check import check_layout
@@ -120,10 +121,15 @@ class LayoutDock(QWidget):
 
     def recover(self, path: Path) -> None:
         """Put an autosaved layout back on the canvas."""
-        self.open_file(path)
-        if self.status.level is Level.OK:
-            discard(path)
-            self.autosave.save()
+        try:
+            layout = read_autosave(path)
+        except HistoloomError as error:
+            self._say_wrong(str(error))
+            return
+        self.canvas.open_layout(layout)
+        discard(path)
+        self.autosave.save()
+        self._say(f"{len(layout.nuclei):,} nuclei were recovered.")
 
     def show_help(self) -> None:
         """Show the shortcuts."""

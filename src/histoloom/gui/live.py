@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from histoloom.gui.canvas_layers import WOVEN
+from histoloom.gui.preferences import preferences
 from histoloom.gui.status_card import Level
 from histoloom.jobs.live import LiveWeaver
 from histoloom.jobs.weave_client import WeaveClient, WeaveFailure, WeaverStatus
@@ -79,7 +80,7 @@ class LiveWeaving(QObject):
         self._answered.connect(self._on_answer, Qt.ConnectionType.QueuedConnection)
         self._status_told.connect(self._on_status, Qt.ConnectionType.QueuedConnection)
         self.client = WeaveClient(self._answered.emit, self._status_told.emit)
-        self._live = LiveWeaver(self.client, self._put, _schedule)
+        self._live = LiveWeaver(self.client, self._put, _schedule, interval_s=preferences().live_delay_ms / 1000)
         self._is_live = False
         self._seed = 0
         self._live.replaced(canvas.layout)

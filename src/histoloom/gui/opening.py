@@ -116,6 +116,7 @@ def open_path(viewer: napari.Viewer, path: Path, tiles_dock: Any = None) -> None
         If the file cannot be read.
     """
     from histoloom.gui.canvas import canvas_of
+    from histoloom.gui.scale_bar import show_scale_bar
     from histoloom.gui.tile_opening import OpenedTile
     from histoloom.layouts.opening import is_layout_file, open_layout
     from histoloom.tiles.reading import open_tile
@@ -133,4 +134,4 @@ def open_path(viewer: napari.Viewer, path: Path, tiles_dock: Any = None) -> None
         tiles_dock.open_path(path)
     else:
         canvas.set_tile(tile, path.stem)
-        viewer.scale_bar.visible = True
+        show_scale_bar(viewer)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from histoloom.layouts.classes import NucleusClass
+from histoloom.layouts.classes import DEFAULT_CLASSES, NucleusClass
+from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 
 DEVICES = ("automatic", "cpu", "cuda", "mps")
 PALETTES = ("Okabe-Ito", "bright", "muted")
@@ -63,15 +64,21 @@ def preferences() -> Preferences:
     except ImportError:
         return Preferences()
     try:
-        settings = get_plugin_settings("histoloom")
-    except KeyError:  # the plugin is disabled, or was installed after napari had started
+        return _from_settings(get_plugin_settings("histoloom"))
+    except (KeyError, AttributeError, ValueError, TypeError, OSError):
+        # The plugin is disabled or was installed after napari had started, or a settings file or another plugin's
+        # manifest is broken: none of that may keep a canvas from opening.
         return Preferences()
-    return _from_settings(settings)
 
 
 def preferred_cache_folder() -> Path | None:
     """Return the cache folder of the preferences, unless the environment's ``HISTOLOOM_CACHE`` overrides it."""
     return None if os.environ.get("HISTOLOOM_CACHE") else preferences().cache_folder
+
+
+def blank_layout(shape: tuple[int, int], pixel_size: float = DEFAULT_PIXEL_SIZE) -> Layout:
+    """Return a layout without nuclei whose classes have the colours of the preferred palette."""
+    return Layout({}, shape, pixel_size, in_palette(DEFAULT_CLASSES, preferences().palette))
 
 
 def in_palette(classes: tuple[NucleusClass, ...], palette: str) -> tuple[NucleusClass, ...]:

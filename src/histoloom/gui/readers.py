@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from histoloom.gui.scale_bar import show_scale_bar
 from histoloom.layouts.layout import Layout
 from histoloom.layouts.opening import LAYOUT_ENDINGS, is_layout_file, layout_stem, open_layout
 from histoloom.tiles.reading import PICTURE_SUFFIXES, open_tile
@@ -96,7 +97,7 @@ def _show_scale_bar(layers: Sequence[LayerData]) -> None:
 
     viewer = napari.current_viewer()
     if viewer is not None and any(options["units"][0] == "micrometer" for _, options, _ in layers):
-        viewer.scale_bar.visible = True
+        show_scale_bar(viewer)
 
 
 def _notify(sentence: str) -> None:

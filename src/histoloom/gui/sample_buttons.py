@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -16,6 +15,8 @@ from histoloom.tiles.samples import EMBEDDED_SAMPLE_TITLE, PUBLIC_SAMPLES, embed
 from histoloom.tiles.tile import Tile
 
 FETCHED_SAMPLE = "CMU-1-Small-Region.svs"
+
+_STOPPED = "The download was stopped; nothing was kept."
 
 
 class SampleButtons(QWidget):
@@ -66,7 +67,6 @@ class SampleButtons(QWidget):
         column.addLayout(buttons)
         column.addLayout(progress)
         self._show_progress(False)
-        self.destroyed.connect(self._stop.set)
 
     def _open_colon(self) -> None:
         self._stop.set()
@@ -80,16 +80,17 @@ class SampleButtons(QWidget):
     def _fetch(self) -> None:
         # A flag of its own for each download, so that stopping an old one does not stop a new one.
         stop = self._stop = Event()
-        self.destroyed.connect(stop.set)
         self.bar.setRange(0, 0)
         self._show_progress(True)
         self.said.emit("Fetching the sample…")
 
         def on_progress(done: int, total: int) -> None:
             if stop.is_set():
-                raise Stopped("The download was stopped; nothing was kept.")
-            with suppress(RuntimeError):  # the widget has been closed
+                raise Stopped(_STOPPED)
+            try:
                 self._progressed.emit(done, total)
+            except RuntimeError:  # the widget has been closed
+                raise Stopped(_STOPPED) from None
 
         folder = preferred_cache_folder()
         self._call.start(
@@ -100,7 +101,7 @@ class SampleButtons(QWidget):
         self._stop.set()
         self._call.cancel()
         self._show_progress(False)
-        self.stopped.emit("The download was stopped; nothing was kept.")
+        self.stopped.emit(_STOPPED)
 
     def _on_progress(self, done: int, total: int) -> None:
         if not self._stop.is_set():

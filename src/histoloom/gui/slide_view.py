@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from histoloom.gui.canvas_layers import ROLE_KEY
+from histoloom.gui.comparison import camera_of
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE
 from histoloom.tiles.tile import Tile
 from histoloom.window import Window
@@ -79,7 +80,7 @@ class SlideView:
         layer, viewer = self.layer, self._viewer()
         if layer is None or viewer is None or self.tile is None:
             return Window(0, 0, 0, 0)
-        center = layer.world_to_data(tuple(viewer.camera.center)[-2:])
+        center = layer.world_to_data(tuple(camera_of(viewer).center)[-2:])
         return region_around(
             (float(center[-2]), float(center[-1])), _seen(layer), self.tile.shape, most, LEAST_REGION_SIDE
         )
@@ -92,9 +93,10 @@ class SlideView:
         before = np.asarray(layer.translate, float)[-2:]
         after = -np.array([window.y0, window.x0], float) * np.asarray(layer.scale, float)[-2:]
         layer.translate = after
-        center = np.array(viewer.camera.center, float)
+        camera = camera_of(viewer)
+        center = np.array(camera.center, float)
         center[-2:] += after - before
-        viewer.camera.center = tuple(center)
+        camera.center = tuple(center)
 
     def _pixel_size(self, tile: Tile) -> float:
         return tile.pixel_size or DEFAULT_PIXEL_SIZE

@@ -109,7 +109,7 @@ class ThumbnailLoader(QObject):
     side
         Longer side of the thumbnails in pixels.
     parent
-        Qt parent; the threads end with it.
+        Qt parent.
     """
 
     picture_ready = Signal(str, object)
@@ -129,10 +129,9 @@ class ThumbnailLoader(QObject):
         self._running: set[str] = set()
         self._counted: set[str] = set()
         self._threads_busy = 0
-        executor = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="histoloom-thumbnail")
-        self._executor = executor
+        # Its threads end when this object is forgotten.
+        self._executor = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="histoloom-thumbnail")
         self._answered.connect(self._deliver)
-        self.destroyed.connect(lambda: executor.shutdown(wait=False, cancel_futures=True))
 
     @property
     def waiting(self) -> int:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSize, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QIcon, QImage, QPixmap
 
 from histoloom.gui.thumbnails import THUMBNAIL_SIDE, ThumbnailLoader
@@ -25,6 +25,7 @@ COLUMNS = ("Tile", "Patient", "Split", "Nuclei")
 _TILE, _PATIENT, _PART, _NUCLEI = range(4)
 
 _MOST_ICONS = 1000
+_REPAINT_MS = 100
 
 _NOWHERE = QModelIndex()
 
@@ -49,6 +50,12 @@ class TileListModel(QAbstractTableModel):
         self._label_problems: dict[str, str] = {}
         self._part_of: dict[str, str] = {}
         self._asked: set[str] = set()
+        self._changed: set[int] = set()
+        # With every repaint of any widget, Qt puts the whole window together anew, canvas included.
+        self._repaint = QTimer(self)
+        self._repaint.setSingleShot(True)
+        self._repaint.setInterval(_REPAINT_MS)
+        self._repaint.timeout.connect(self._emit_changed)
         # Kept from folder to folder: going back shows them at once.
         self._icons: OrderedDict[tuple[Any, ...], QIcon] = OrderedDict()
         self._stamps: dict[str, int] = {}
@@ -78,7 +85,7 @@ class TileListModel(QAbstractTableModel):
         self._rows = {pair.id: row for row, pair in enumerate(self._pairs)}
         self._stamps = dict(stamps or {})
         self._counts, self._part_of, self._asked = {}, {}, set()
-        self._problems, self._label_problems = {}, {}
+        self._problems, self._label_problems, self._changed = {}, {}, set()
         self.endResetModel()
 
     def show_split(self, split: Mapping[str, list[str]]) -> None:
@@ -193,9 +200,16 @@ class TileListModel(QAbstractTableModel):
         self._row_changed(row)
 
     def _row_changed(self, row: int) -> None:
-        # One cell at a time: views repaint that cell only, and everything for a range.
-        for column in (_TILE, _NUCLEI):
-            self.dataChanged.emit(self.index(row, column), self.index(row, column))
+        self._changed.add(row)
+        if not self._repaint.isActive():
+            self._repaint.start()
+
+    def _emit_changed(self) -> None:
+        rows, self._changed = sorted(self._changed), set()
+        for row in rows:
+            # One cell at a time: views repaint that cell only, and everything for a range.
+            for column in (_TILE, _NUCLEI):
+                self.dataChanged.emit(self.index(row, column), self.index(row, column))
 
 
 def _blank_icon(side: int) -> QIcon:

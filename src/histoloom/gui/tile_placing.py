@@ -10,10 +10,12 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
 from histoloom.gui.canvas import Canvas
+from histoloom.gui.preferences import blank_layout
 from histoloom.gui.question_card import QuestionCard
+from histoloom.gui.scale_bar import show_scale_bar
 from histoloom.gui.slide_view import SlideView
 from histoloom.gui.tile_opening import OpenedTile
-from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
+from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE
 from histoloom.window import Window
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class TilePlacer(QObject):
                 self._hidden.append(layer)
         self._slide.show(opened.tile, opened.name)
         viewer = self._canvas.viewer
-        viewer.scale_bar.visible = True
+        show_scale_bar(viewer)
         viewer.reset_view()
 
     def forget(self) -> None:
@@ -134,11 +136,11 @@ class TilePlacer(QObject):
             self._slide.remove()
         # The layout first: the canvas then has the tile's size already, and is not made twice.
         if not placement.keeps_layout:
-            empty = Layout.empty(opened.tile.shape, opened.tile.pixel_size or DEFAULT_PIXEL_SIZE)
+            empty = blank_layout(opened.tile.shape, opened.tile.pixel_size or DEFAULT_PIXEL_SIZE)
             canvas.open_layout(opened.layout or empty, opened.label_map)
         canvas.set_tile(opened.tile, opened.name)
         viewer = canvas.viewer
-        viewer.scale_bar.visible = True
+        show_scale_bar(viewer)
         self._show_hidden()
         if placement.region is not None:
             self._slide.put_at_origin(placement.region)

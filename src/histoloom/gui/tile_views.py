@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from histoloom.gui.thumbnails import THUMBNAIL_SIDE
-from histoloom.gui.tile_list import CAPTION_ROLE, PAIR_ROLE, PART_ROLE, SORT_ROLE, TileListModel
+from histoloom.gui.tile_list import CAPTION_ROLE, COLUMNS, PAIR_ROLE, PART_ROLE, SORT_ROLE, TileListModel
 from histoloom.layouts.tile_folders import TilePair
 
 PART_COLORS = {"train": "#009e73", "validation": "#56b4e9", "test": "#e69f00"}
@@ -202,6 +202,8 @@ def _make_table(table: QTreeView) -> None:
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     header = table.header()
     header.setStretchLastSection(False)
-    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    # Not by contents: that measures every row, thumbnails included, whenever one changes.
     header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    for section in range(1, len(COLUMNS)):
+        table.setColumnWidth(section, table.fontMetrics().horizontalAdvance("validation") + 16)
     table.setAccessibleName("Table of the folder's tiles")

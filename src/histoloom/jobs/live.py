@@ -75,6 +75,8 @@ class LiveWeaver:
         Called with a delay in seconds and a function to call after it; returns a function that calls it off.
     clock
         Seconds that only grow.
+    interval_s
+        Least time between two requests while a stroke is under way.
     """
 
     def __init__(
@@ -83,8 +85,10 @@ class LiveWeaver:
         on_pixels: Callable[[Window, NDArray[np.uint8]], None],
         schedule: Callable[[float, Callable[[], None]], Callable[[], None]],
         clock: Callable[[], float] = time.monotonic,
+        interval_s: float = 1.0 / REQUESTS_PER_SECOND,
     ) -> None:
         self._client = client
+        self._interval_s = interval_s
         self._on_pixels = on_pixels
         self._schedule = schedule
         self._clock = clock
@@ -244,7 +248,7 @@ class LiveWeaver:
         window = self._stale.next_window()
         if window is None:
             return
-        wait_s = self._last_request_at + 1.0 / REQUESTS_PER_SECOND - self._clock()
+        wait_s = self._last_request_at + self._interval_s - self._clock()
         if self._in_stroke and wait_s > 0:
             if self._call_off is None:
                 self._call_off = self._schedule(wait_s, self._timer_rang)

@@ -41,7 +41,7 @@ def grow_centroids(layout: Layout, centroids: ArrayLike, stamp: Stamp, seed: int
     dict
         New nuclei by id, in the order of the points, above all that exist. Each keeps to the pixels nearer to its
         point than to any other (its Voronoi cell) and off existing nuclei, but is at least about 2 µm wide, even where
-        its point lies on one.
+        its point lies on one. Only points that share a pixel share it as nuclei.
 
     Raises
     ------

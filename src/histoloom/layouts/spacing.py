@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from histoloom.layouts.capsules import Capsules
 
-_DART_ROUNDS = 7
-_MOST_TRIES = 6
+_DART_ROUNDS = 10
+_MOST_TRIES = 8
 _SEARCHES = 14
-_STEPS_BETWEEN_SEARCHES = 6
+_MOST_CELLS = 2048
+_STEPS_BETWEEN_SEARCHES = 10
 _LAST_ROUNDS = 8
 LAST_ROUND = 100
 """The round of a last throw, in which a nucleus should look anywhere."""
@@ -92,7 +93,7 @@ def place_apart(
 
 
 def make_room(capsules: Capsules, gap: float, centers: NDArray[np.float64]) -> Placement:
-    """Push nuclei that lie at ``centers`` ``(N, 2)`` apart where they touch; those that still do give way to earlier ones."""
+    """Push nuclei at ``centers`` ``(N, 2)`` apart where they touch; those that still do give way to earlier ones."""
     count = len(capsules)
     everyone = np.arange(count)
     table = _Table(capsules, gap, centers.copy(), np.ones(count, bool))
@@ -238,16 +239,11 @@ def _settle(table: _Table, crowded: NDArray[np.int64], allow: Allow) -> None:
 
 def _push_neighbourhoods(table: _Table, crowded: NDArray[np.int64], allow: Allow) -> NDArray[np.int64]:
     """Push nuclei around the crowded ones apart for some steps; return those that still touch."""
-    from scipy.spatial import cKDTree
-
     lying = table.lying
     longest = float(table.bodies.reaches[lying].max()) + table.gap
-    distance, _ = cKDTree(table.centers[crowded]).query(table.centers[lying], distance_upper_bound=3.2 * longest)
-    near = np.isfinite(distance)
-    lying, distance = lying[near], distance[near]
+    may_move, near = _neighbourhood(table.centers[lying], table.centers[crowded], longest)
+    lying, may_move = lying[near], (may_move & table.movable[lying])[near]
     here = table.centers[lying]
-    # At the rim of a neighbourhood nuclei stay, since those beyond are not looked at.
-    may_move = table.movable[lying] & (distance < 1.2 * longest)
     slack = 0.5 * float(np.median(table.bodies.radii[lying]))
     farthest = slack / _STEPS_BETWEEN_SEARCHES
     first, second = table.neighbours(lying, here, 2.0 * slack)
@@ -276,6 +272,34 @@ def _push_neighbourhoods(table: _Table, crowded: NDArray[np.int64], allow: Allow
         stale = np.flatnonzero(moved[first] | moved[second])
     table.centers[lying] = here
     return np.asarray(lying[np.unique(np.concatenate([first[touching], second[touching]]))])
+
+
+def _neighbourhood(
+    points: NDArray[np.float64], middles: NDArray[np.float64], reach: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which points lie about one reach from a middle, and which up to three.
+
+    Those within one may be moved; since the others are looked at and stay, no move goes unnoticed.
+    """
+    low = points.min(axis=0)
+    cell = max(reach, float((points.max(axis=0) - low).max()) / _MOST_CELLS)
+    places = ((points - low) / cell).astype(np.int64)
+    cells = np.zeros(places.max(axis=0) + 1, bool)
+    cells[tuple(((middles - low) / cell).astype(np.int64).T)] = True
+    inner = _widened(cells)
+    outer = _widened(_widened(inner))
+    return inner[tuple(places.T)], outer[tuple(places.T)]
+
+
+def _widened(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which cells are set or touch one that is."""
+    wide = cells.copy()
+    wide[1:] |= cells[:-1]
+    wide[:-1] |= cells[1:]
+    result = wide.copy()
+    result[:, 1:] |= wide[:, :-1]
+    result[:, :-1] |= wide[:, 1:]
+    return result
 
 
 def _summed(indices: NDArray[np.int64], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:

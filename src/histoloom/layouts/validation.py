@@ -160,6 +160,10 @@ def _as_plane(raw: NDArray[Any], findings: list[Finding]) -> NDArray[Any] | None
 
 def _from_colors(array: NDArray[Any], findings: list[Finding]) -> NDArray[Any] | None:
     channels = array[..., :3]
+    if array.dtype.kind == "f" and not np.isfinite(channels).all():
+        sentence = "The label map holds values that are not numbers; export it again as whole numbers."
+        findings.append(Finding("fractions", sentence, repairable=False))
+        return None
     if array.size == 0:
         findings.append(
             Finding("empty", "The label map has no pixels; give one of the image's size.", repairable=False)
@@ -202,7 +206,7 @@ def _as_whole_numbers(array: NDArray[Any], findings: list[Finding]) -> NDArray[n
             findings.append(Finding("fractions", sentence, repairable=False))
             return None
         findings.append(Finding("dtype", f"The label map holds whole numbers as {array.dtype}; they become int32."))
-    if array.dtype.kind in "f" and array.size and np.abs(array).max() >= 2.0**63:
+    if array.dtype.kind == "f" and np.abs(array.astype(np.float64)).max() >= 2.0**63:
         sentence = "The label map holds ids too large to be ids; export it again with whole numbers."
         findings.append(Finding("dtype", sentence, repairable=False))
         return None
@@ -300,8 +304,8 @@ def _note_gaps(labels: NDArray[np.int64], findings: list[Finding]) -> None:
     values = values[values != 0]
     if len(values) and int(values[-1]) != len(values):
         sentence = (
-            f"The label map's ids have gaps ({_counted(len(values), 'label')} numbered up to {int(values[-1]):,}); they "
-            "are renumbered from 1."
+            f"The label map's ids have gaps ({_counted(len(values), 'label')} numbered up to {int(values[-1]):,}); "
+            "they are renumbered from 1."
         )
         findings.append(Finding("gaps", sentence))
 

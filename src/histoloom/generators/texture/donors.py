@@ -14,6 +14,7 @@ _RIM = (0.35, 0.9)
 _CORE = 1.3
 _LEAST_RADIUS = 0.9
 _LEAST_PIXELS = 12
+_LEAST_OF_USUAL_HUE = {1: 0.85, 2: 0.75}
 _SHARE_OF_NEIGHBORS = 0.2
 
 
@@ -38,13 +39,12 @@ class Donors:
     contrasts: NDArray[np.float64]
     clearings: NDArray[np.float64]
 
-    def choose(self, area: float, chance: float) -> int:
-        """Return the index of a donor of about the given area (µm²); ``chance`` in 0..1 picks among its neighbours."""
+    def choose(self, areas: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return indices of donors of about the given areas (µm²); chances in 0..1 pick among neighbours in size."""
         count = len(self.areas)
-        rank = int(np.searchsorted(self.areas, area))
         reach = max(_SHARE_OF_NEIGHBORS * count, 2.0)
-        index = round(rank + reach * (chance - 0.5))
-        return min(max(index, 0), count - 1)
+        indices = np.round(np.searchsorted(self.areas, areas) + reach * (chances - 0.5))
+        return np.clip(indices, 0, count - 1).astype(np.int64)
 
 
 def find_donors(density: NDArray[np.float32], material: NuclearMaterial, pixel_size: float) -> Donors:
@@ -90,8 +90,9 @@ def find_donors(density: NDArray[np.float32], material: NuclearMaterial, pixel_s
     core[core == 0.0] = np.inf
 
     # Red blood cells and folds pass for haematoxylin by sheer density, but their colour is another.
-    blueness = mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
-    measured &= blueness >= 0.8 * np.quantile(blueness[measured], 0.75)
+    for other in (1, 2):
+        redness_absorbed = mean[:, 0] / np.maximum(mean[:, other], 1e-3)
+        measured &= redness_absorbed >= _LEAST_OF_USUAL_HUE[other] * np.quantile(redness_absorbed[measured], 0.75)
     chosen = np.flatnonzero(measured)
     chosen = chosen[np.argsort(stats[chosen, cv2.CC_STAT_AREA], kind="stable")]
     return Donors(

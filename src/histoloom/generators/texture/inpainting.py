@@ -43,21 +43,22 @@ def inpaint_background(
     filled = density.copy()
     filled[holes] = color[holes]
     height, width = holes.shape
-    missing = holes.copy()
     piece = np.zeros(holes.shape, np.uint8)
+    pixels, grains, pieces = filled.reshape(-1, 3), grain.reshape(-1, 3), piece.reshape(-1)
+    rows, columns = np.nonzero(holes)
     for attempt in range(_SHIFTS):
-        rows, columns = np.nonzero(missing)
         if not len(rows):
             break
         key = int(keyed_hash(attempt, height, width))
         dy, dx, mirror_y, mirror_x = key % height, (key >> 20) % width, (key >> 40) & 1, (key >> 41) & 1
-        source_y = (height - 1 - rows if mirror_y else rows) - dy
-        source_x = (width - 1 - columns if mirror_x else columns) - dx
-        usable = ~holes[source_y, source_x]
-        rows, columns = rows[usable], columns[usable]
-        filled[rows, columns] += grain[source_y[usable], source_x[usable]]
-        missing[rows, columns] = False
-        piece[rows, columns] = attempt + 1
+        source_y = ((height - 1 - rows if mirror_y else rows) - dy) % height
+        source_x = ((width - 1 - columns if mirror_x else columns) - dx) % width
+        source = source_y * width + source_x
+        usable = ~holes.reshape(-1)[source]
+        reached = (rows * width + columns)[usable]
+        pixels[reached] += grains.take(source[usable], axis=0)
+        pieces[reached] = attempt + 1
+        rows, columns = rows[~usable], columns[~usable]
     return np.maximum(_with_soft_joints(filled, piece), np.float32(0))
 
 

@@ -38,13 +38,13 @@ class Quilt:
     Parameters
     ----------
     source
-        Optical density ``float32 (H, W, 3)``.
+        Optical density ``float32 (3, H, W)``.
     patch
         Side of a patch in pixels; reduced for small sources.
     """
 
     def __init__(self, source: NDArray[np.float32], patch: int = 192) -> None:
-        side = max(min(patch, min(source.shape[:2]) * 3 // 4) // BLOCK * BLOCK, BLOCK)
+        side = max(min(patch, min(source.shape[1:]) * 3 // 4) // BLOCK * BLOCK, BLOCK)
         self._patch = side
         self._overlap = max(side // 4 // COARSE * COARSE, COARSE)
         self._step = self._patch - self._overlap
@@ -52,7 +52,7 @@ class Quilt:
         self._plans: OrderedDict[tuple[int, Cell], Piece] = OrderedDict()
 
     def read(self, seed: int, window: Window) -> NDArray[np.float32]:
-        """Return optical density ``float32 (H, W, 3)`` of a window of the canvas."""
+        """Return optical density ``float32 (3, H, W)`` of a window of the canvas."""
         import cv2
 
         step, side = self._step, self._patch
@@ -65,20 +65,20 @@ class Quilt:
         while len(self._plans) > _MOST_PLANS:
             self._plans.popitem(last=False)
         self._plan_all(seed, cells)
-        output = np.zeros((*window.shape, 3), np.float32)
+        output = np.zeros((3, *window.shape), np.float32)
         for i, j in _in_order_of_rounds(cells):
             number, opacity = self._plans[seed, (i, j)]
             place = Window(i * step, j * step, i * step + side, j * step + side)
             part = place.intersection(window)
             inside = part.relative_to(place).slices
-            piece = self._table.cut(number)[inside]
-            below = output[part.relative_to(window).slices]
+            piece = self._table.cut(number)[:, *inside]
+            below = output[:, *part.relative_to(window).slices]
             if opacity is None:
                 below[:] = piece
             else:
                 full = cv2.resize(opacity, (side, side), interpolation=cv2.INTER_LINEAR)
                 change = piece - below
-                change *= full[inside][..., None]
+                change *= full[inside]
                 below += change
         return output
 
@@ -97,54 +97,49 @@ class Quilt:
         reach = (shown.expanded(2), shown.expanded(2), shown.expanded(1), shown)
         wide = reach[0]
         step, side, margin = (length // COARSE for length in (self._step, self._patch, self._overlap))
-        picture = np.zeros((*(length * step + margin for length in wide.shape), 3), np.float32)
+        picture = np.zeros((3, *(length * step + margin for length in wide.shape)), np.float32)
         plan: list[tuple[Cell, Piece]] = []
         for number, parity in enumerate(_ROUNDS):
             members = _of_parity(reach[number], parity)
             if not members:
                 continue
             corners = [((i - wide.y0) * step, (j - wide.x0) * step) for i, j in members]
-            views = [picture[y : y + side, x : x + side] for y, x in corners]
+            views = [picture[:, y : y + side, x : x + side] for y, x in corners]
             at = np.array(members)
             keys = (keyed_hash(seed, at[:, 0], at[:, 1]) % np.uint64(len(self._table))).tolist()
-            alphas: list[NDArray[np.float32] | None] = [None] * len(members)
-            chosen, patches = self._fitted(views, keys) if number >= 2 else self._drawn(keys)
-            if number:
-                errors = ((patches - np.stack(views)) ** 2).sum(axis=-1)
-                cut = opacities_within_sides if number >= 2 else opacities_within_corners
-                opacities = cut(errors, margin)
-                alphas = list(opacities)
-                for view, patch, opacity in zip(views, patches, opacities, strict=True):
-                    view += opacity[..., None] * (patch - view)
+            opacities: list[NDArray[np.float32]] | list[None] = [None] * len(members)
+            if number == 0:
+                for view, key in zip(views, keys, strict=True):
+                    view[:] = self._table.cut_coarse(key)
             else:
-                for view, patch in zip(views, patches, strict=True):
-                    view[:] = patch
+                below = np.stack(views)
+                if number >= 2:
+                    keys = self._fitted(below, keys)
+                changes = np.stack([self._table.cut_coarse(key) for key in keys]) - below
+                cut = opacities_within_sides if number >= 2 else opacities_within_corners
+                opacities = list(cut((changes * changes).sum(axis=1), margin))
+                for view, change, opacity in zip(views, changes, opacities, strict=True):
+                    view += opacity * change
             plan += [
-                (cell, (key, alpha))
-                for cell, key, alpha in zip(members, chosen, alphas, strict=True)
+                (cell, (key, opacity))
+                for cell, key, opacity in zip(members, keys, opacities, strict=True)
                 if shown.y0 <= cell[0] < shown.y1 and shown.x0 <= cell[1] < shown.x1
             ]
         return plan
 
-    def _drawn(self, keys: list[int]) -> tuple[list[int], NDArray[np.float32]]:
-        return keys, np.stack([self._table.cut_coarse(key) for key in keys])
-
-    def _fitted(self, views: list[NDArray[np.float32]], keys: list[int]) -> tuple[list[int], NDArray[np.float32]]:
-        """Choose for each place the patch whose margins fit best."""
-        margin = self._overlap // COARSE
-        inner = slice(margin // 2, -(margin // 2) or None)
-        chosen, patches = [], []
-        for view, key in zip(views, keys, strict=True):
-            candidates = self._table.fitting(view, key, _CANDIDATES)
-            cuts = np.stack([self._table.cut_coarse(number) for number in candidates])
-            # Every second pixel is enough to choose by.
-            errors = cuts[:, ::2, ::2] - view[::2, ::2]
+    def _fitted(self, below: NDArray[np.float32], keys: list[int]) -> list[int]:
+        """Choose for each place ``(N, 3, p, p)`` the patch whose margins fit best."""
+        side, margin = below.shape[-1], self._overlap // COARSE
+        candidates = self._table.fitting(below, keys, _CANDIDATES)
+        frame = np.ones((side, side), np.float32)
+        frame[margin:-margin, margin:-margin] = 0.0
+        chosen = []
+        for numbers, lower in zip(candidates, below, strict=True):
+            errors = np.stack([self._table.cut_coarse(number) for number in numbers]) - lower
             errors *= errors
-            errors[:, inner, inner] = 0.0
-            best = int(errors.sum(axis=(1, 2, 3)).argmin())
-            chosen.append(candidates[best])
-            patches.append(cuts[best])
-        return chosen, np.stack(patches)
+            errors *= frame
+            chosen.append(numbers[int(errors.sum(axis=(1, 2, 3)).argmin())])
+        return chosen
 
 
 def _in_order_of_rounds(cells: Window) -> list[Cell]:

@@ -14,7 +14,8 @@ from histoloom.generators.texture.donors import Donors
 from histoloom.generators.texture.grain import Grain
 from histoloom.generators.texture.recipe import TextureRecipe
 from histoloom.keyed_random import keyed_uniform
-from histoloom.layouts import Nucleus
+from histoloom.layouts import Nucleus, Outline
+from histoloom.layouts.measures import measure_outlines
 from histoloom.layouts.scanlines import outline_spans
 from histoloom.window import Window
 
@@ -23,13 +24,18 @@ _MEMBRANE_DEPTH = 0.3
 _MEMBRANE_WIDTH = 0.4
 _CLEARED_OVER = 0.9
 _CLEARED_RADIUS = 2.5
-_CYTOPLASM_REACH = 1.5
 _NUCLEOLUS_RADIUS = 0.45
 _LEAST_DEPTH_OF_NUCLEOLI = 1.6
 
 _CHANCES = 20
+_PALEST_CHROMATIN = np.float32(0.5)
 _FAINTEST = np.float32(0.15)
 _BLUR_SPREAD = 0.33
+_FINE, _CLUMPED = 0.85, 0.85
+_NUCLEOLUS = 0.45
+_SEEN_THROUGH, _MOST_SEEN_THROUGH = 0.5, 0.4
+_PLACES = 1 << 20
+_TOGETHER = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +44,18 @@ class Sprite:
 
     Parameters
     ----------
-    window, opacity, density
-        Where the nucleus lies, how much of it covers the background ``float32 (h, w, 1)``, and its optical density
-        ``float32 (h, w, 3)``.
-    around, cytoplasm
-        A larger window, and in it ``float32 (H, W)`` in 0..1, falling off with the distance from the nucleus.
+    window
+        Where they lie.
+    mask
+        Which of them belong to the nucleus, ``uint8 (h, w)``, 0 or 1.
+    opacity, density
+        How much of the background they cover ``float32 (h, w)``, and their optical density ``float32 (3, h, w)``.
     """
 
     window: Window
+    mask: NDArray[np.uint8]
     opacity: NDArray[np.float32]
     density: NDArray[np.float32]
-    around: Window
-    cytoplasm: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +68,8 @@ class NucleusPainter:
         The look's own nuclei.
     grain
         Fine structure of the look's eosin channel.
+    cytoplasm
+        Usual optical density ``(3,)`` of what lies around the look's nuclei.
     softness
         Standard deviation in µm of the blur of nuclear boundaries in the look.
     recipe
@@ -72,137 +80,143 @@ class NucleusPainter:
 
     donors: Donors
     grain: Grain
+    cytoplasm: NDArray[np.float32]
     softness: float
     recipe: TextureRecipe
     pixel_size: float
 
     @cached_property
-    def blur_margin(self) -> int:
+    def margin(self) -> int:
         """Pixels by which a soft boundary reaches beyond a nucleus's bounding box."""
         return math.ceil(3.0 * (1.0 + _BLUR_SPREAD) * self.recipe.boundary_blur * self.softness / self.pixel_size) + 1
 
-    @cached_property
-    def margin(self) -> int:
-        """Pixels beyond a nucleus's bounding box that it may change."""
-        reach = 2.0 * _CYTOPLASM_REACH if self.recipe.cytoplasm else 0.0
-        return max(self.blur_margin, math.ceil(reach / self.pixel_size) + 1)
-
     def paint(self, nuclei: Sequence[Nucleus], seed: int) -> list[Sprite]:
         """Return the sprites of nuclei, each a pure function of the nucleus's row and the seed."""
-        if not nuclei:
-            return []
-        seeds = np.array([nucleus.texture_seed for nucleus in nuclei])
-        chances = keyed_uniform(seed, seeds[:, None], np.arange(_CHANCES)).tolist()
-        outlines = [nucleus.outline for nucleus in nuclei]
-        everywhere = Window(0, 0, 0, 0)
-        for outline in outlines:
-            everywhere = everywhere.union(outline.window)
-        owners, *runs = outline_spans(outlines, everywhere)
-        firsts = np.searchsorted(owners, np.arange(len(nuclei) + 1)).tolist()
-        rows, starts, stops = (run.tolist() for run in runs)
         sprites = []
-        for index, nucleus in enumerate(nuclei):
-            around = nucleus.outline.window.expanded(self.margin)
-            mask = np.zeros(around.shape, np.uint8)
-            for run in range(firsts[index], firsts[index + 1]):
-                mask[rows[run] - around.y0, starts[run] - around.x0 : stops[run] - around.x0] = 1
-            sprites.append(self._paint(nucleus, mask, around, chances[index]))
+        for first in range(0, len(nuclei), _TOGETHER):
+            sprites += self._paint_together(nuclei[first : first + _TOGETHER], seed)
         return sprites
 
-    def _paint(self, nucleus: Nucleus, mask: NDArray[np.uint8], around: Window, chance: list[float]) -> Sprite:
+    def _paint_together(self, nuclei: Sequence[Nucleus], seed: int) -> list[Sprite]:
+        """Paint nuclei in one flat array, one after another: many small numpy calls would cost more than their work."""
         import cv2
 
-        recipe, pixel_size = self.recipe, self.pixel_size
-        trim = self.margin - self.blur_margin
-        window = around.expanded(-trim)
-        inner_mask = np.ascontiguousarray(mask[trim : mask.shape[0] - trim, trim : mask.shape[1] - trim])
-        depth = cv2.distanceTransform(inner_mask, cv2.DIST_L2, 3)
-        depth *= np.float32(pixel_size)
-        thickness = float(depth.max())
+        recipe = self.recipe
+        chance = keyed_uniform(seed, np.array([[nucleus.texture_seed] for nucleus in nuclei]), np.arange(_CHANCES))
+        windows = [nucleus.outline.window.expanded(self.margin) for nucleus in nuclei]
+        masks = _masks([nucleus.outline for nucleus in nuclei], windows)
+        sizes = np.array([mask.size for mask in masks])
+        ends = np.cumsum(sizes).tolist()
+        depth, fine, clump, opacity = np.empty((4, ends[-1]), np.float32)
+        density = np.empty((3, ends[-1]), np.float32)
+        parts = [slice(end - mask.size, end) for end, mask in zip(ends, masks, strict=True)]
+        blurs = recipe.boundary_blur * self.softness / self.pixel_size * (1.0 + _BLUR_SPREAD * (2 * chance[:, 13] - 1))
+        for nucleus, window, mask, part, places, blur in zip(
+            nuclei, windows, masks, parts, (chance[:, 4:8] * _PLACES).astype(int).tolist(), blurs.tolist(), strict=True
+        ):
+            depth[part] = cv2.distanceTransform(mask, cv2.DIST_L2, 3).reshape(-1)
+            fine[part] = self._textured(nucleus, window, 0, places[0], places[1]).reshape(-1)
+            clump[part] = self._textured(nucleus, window, 1, places[2], places[3]).reshape(-1)
+            cover = mask.astype(np.float32)
+            opacity[part] = (cv2.GaussianBlur(cover, (0, 0), blur) if blur > _LEAST_BLUR else cover).reshape(-1)
+        depth *= np.float32(self.pixel_size)
+        thickness = np.maximum.reduceat(depth, [part.start for part in parts])
 
-        donor = self.donors.choose(nucleus.outline.area * pixel_size**2, chance[0])
-        # A sum of uniform numbers is close to normal, and cannot stray far.
-        spread = 1.0 + recipe.color_variation * (chance[1] + chance[2] + chance[3] - 1.5) * 2.0
-        color = self.donors.densities[donor] * np.float32(spread)
+        def of_each(values: NDArray[np.floating]) -> NDArray[np.float32]:
+            return np.repeat(values.astype(np.float32), sizes)
+
+        areas = measure_outlines([nucleus.outline for nucleus in nuclei]).areas * self.pixel_size**2
+        donors = self.donors.choose(areas, chance[:, 0])
 
         # Chromatin: the eosin channel's grain, fine and at twice its size; and the membrane, a darker rim.
-        contrast = recipe.chromatin_contrast * float(self.donors.contrasts[donor])
-        clump = self._textured(nucleus, window, 1, chance[6], chance[7])
-        relief = self._textured(nucleus, window, 0, chance[4], chance[5]) * np.float32(_FINE * contrast)
-        relief += clump * np.float32(_CLUMPED * contrast)
+        relief = fine * np.float32(_FINE) + clump * np.float32(_CLUMPED)
+        relief *= of_each(recipe.chromatin_contrast * self.donors.contrasts[donors])
         relief += np.float32(1)
-        membrane = depth - np.float32(_MEMBRANE_DEPTH)
-        membrane *= membrane
-        membrane *= np.float32(-1 / _MEMBRANE_WIDTH**2)
-        membrane += np.float32(1)
-        np.maximum(membrane, np.float32(0), out=membrane)
+        np.maximum(relief, _PALEST_CHROMATIN, out=relief)
+        rim = depth - np.float32(_MEMBRANE_DEPTH)
+        membrane = np.maximum(np.float32(1) - (rim * np.float32(1 / _MEMBRANE_WIDTH)) ** 2, np.float32(0))
         membrane *= clump * np.float32(0.5) + np.float32(1)
-        membrane *= np.float32(0.12 + 0.12 * chance[8])
-        relief += membrane
+        relief += membrane * of_each(0.12 + 0.12 * chance[:, 8])
 
-        if chance[9] < recipe.clearing_probability:
-            # Clearing of the interior: the rim and clumps of chromatin stay, the rest pales.
-            size = min(thickness / _CLEARED_RADIUS, 1.0)
-            solid = float(self.donors.clearings[donor])
-            paleness = size * ((1.0 - solid) * (0.5 + 0.7 * chance[10]) + 0.15 * chance[11])
-            cleared = depth - np.float32(_MEMBRANE_DEPTH)
-            cleared *= np.float32(1 / _CLEARED_OVER)
-            np.maximum(cleared, np.float32(0), out=cleared)
-            np.minimum(cleared, np.float32(1), out=cleared)
-            clumps = clump - np.float32(0.6)
-            np.maximum(clumps, np.float32(0), out=clumps)
-            np.minimum(clumps, np.float32(1), out=clumps)
-            cleared *= np.float32(1) - clumps
-            cleared *= np.float32(-paleness)
-            cleared += np.float32(1)
-            relief *= cleared
-            if thickness >= _LEAST_DEPTH_OF_NUCLEOLI:
-                for number in range(int(2.5 * chance[14])):
-                    self._add_nucleolus(relief, nucleus, window, thickness, chance[15 + 2 * number : 17 + 2 * number])
+        # Clearing of the interior: the rim and clumps of chromatin stay, the rest pales.
+        cleared = chance[:, 9] < recipe.clearing_probability
+        hollow = 1.0 - self.donors.clearings[donors]
+        paleness = hollow * (0.5 + 0.7 * chance[:, 10]) + 0.15 * chance[:, 11]
+        paleness *= cleared * np.minimum(thickness / _CLEARED_RADIUS, 1.0)
+        rim *= np.float32(1 / _CLEARED_OVER)
+        solid = np.minimum(np.maximum(clump - np.float32(0.6), np.float32(0)), np.float32(1))
+        inner = np.minimum(np.maximum(rim, np.float32(0)), np.float32(1)) * (np.float32(1) - solid)
+        relief *= np.float32(1) - inner * of_each(paleness)
+
+        for index in np.flatnonzero(cleared & (thickness >= _LEAST_DEPTH_OF_NUCLEOLI)).tolist():
+            spot = relief[parts[index]].reshape(masks[index].shape)
+            for number in range(int(2.5 * chance[index, 14])):
+                at = chance[index, 15 + 2 * number : 17 + 2 * number]
+                self._add_nucleolus(spot, nuclei[index], windows[index], float(thickness[index]), at)
         np.maximum(relief, _FAINTEST, out=relief)
 
-        opacity = inner_mask * np.float32(0.97 - 0.1 * chance[12])
-        blur = recipe.boundary_blur * self.softness / pixel_size
-        blur *= 1.0 + _BLUR_SPREAD * (2.0 * chance[13] - 1.0)
-        if blur > 0.1:
-            opacity = cv2.GaussianBlur(opacity, (0, 0), blur)
-        return Sprite(window, opacity[..., None], relief[..., None] * color, around, self._cytoplasm(mask, chance[3]))
+        # A sum of uniform numbers is close to normal, and cannot stray far.
+        spread = 1.0 + recipe.color_variation * (chance[:, 1:4].sum(axis=1) - 1.5) * 2.0
+        colors = self.donors.densities[donors] * spread[:, None]
+        # Cytoplasm above and below the nucleus shows through, so pale chromatin is pinker and dense chromatin bluer.
+        through = np.minimum(_SEEN_THROUGH * self.cytoplasm, _MOST_SEEN_THROUGH * colors)
+        chromatin = colors - through
+        # All of the contrast is the chromatin's, so it must have more for the whole to have as much.
+        relief -= np.float32(1)
+        relief *= of_each(colors.sum(axis=1) / chromatin.sum(axis=1))
+        relief += np.float32(1)
+        np.maximum(relief, np.float32(0), out=relief)
+        for channel in range(3):
+            np.multiply(relief, of_each(chromatin[:, channel]), out=density[channel])
+            density[channel] += of_each(through[:, channel])
+        opacity *= of_each(0.97 - 0.1 * chance[:, 12])
+        return [
+            Sprite(window, mask, opacity[part].reshape(mask.shape), density[:, part].reshape(3, *mask.shape))
+            for window, mask, part in zip(windows, masks, parts, strict=True)
+        ]
 
     def _add_nucleolus(
-        self, relief: NDArray[np.float32], nucleus: Nucleus, window: Window, thickness: float, chance: list[float]
+        self,
+        relief: NDArray[np.float32],
+        nucleus: Nucleus,
+        window: Window,
+        thickness: float,
+        chance: NDArray[np.float64],
     ) -> None:
         """Darken a small round spot about the middle of the nucleus."""
         distance = 0.5 * thickness * math.sqrt(chance[0]) / self.pixel_size
         direction = 2.0 * math.pi * chance[1] + nucleus.angle
         y = nucleus.anchor[0] + distance * math.cos(direction) - window.y0
         x = nucleus.anchor[1] + distance * math.sin(direction) - window.x0
-        scale = np.float32(-0.5 * (self.pixel_size / _NUCLEOLUS_RADIUS) ** 2)
-        down = np.arange(relief.shape[0], dtype=np.float32) - np.float32(y)
-        right = np.arange(relief.shape[1], dtype=np.float32) - np.float32(x)
-        relief += np.exp(down * down * scale)[:, None] * np.exp(right * right * scale) * np.float32(0.45)
+        scale = -0.5 * (self.pixel_size / _NUCLEOLUS_RADIUS) ** 2
+        down, right = np.arange(relief.shape[0]) - y, np.arange(relief.shape[1]) - x
+        relief += np.outer(_NUCLEOLUS * np.exp(down * down * scale), np.exp(right * right * scale)).astype(np.float32)
 
-    def _cytoplasm(self, mask: NDArray[np.uint8], chance: float) -> NDArray[np.float32] | None:
-        import cv2
-
-        if not self.recipe.cytoplasm:
-            return None
-        weight = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-        weight *= np.float32(-self.pixel_size / (_CYTOPLASM_REACH * (0.6 + 0.4 * chance)))
-        weight += np.float32(2)
-        np.minimum(weight, np.float32(1), out=weight)
-        np.maximum(weight, np.float32(0), out=weight)
-        weight *= np.float32(self.recipe.cytoplasm)
-        return np.asarray(weight, np.float32)
-
-    def _textured(self, nucleus: Nucleus, window: Window, level: int, y: float, x: float) -> NDArray[np.float32]:
-        """Return the grain in the nucleus's own frame, from a random place."""
+    def _textured(self, nucleus: Nucleus, window: Window, level: int, top: int, left: int) -> NDArray[np.float32]:
+        """Return the grain in the nucleus's own frame, whose origin shows the given place of the grain."""
         # Whole-pixel anchors sample an upright nucleus without interpolation, which would soften its grain.
         corner = window.y0 - round(nucleus.anchor[0]), window.x0 - round(nucleus.anchor[1])
-        top, left = int(y * _PLACES), int(x * _PLACES)
         if nucleus.angle == 0.0:
             return self.grain.upright(level, top + corner[0], left + corner[1], window.shape)
         return self.grain.turned(level, top, left, nucleus.angle, corner, window.shape)
 
 
-_FINE, _CLUMPED = 0.9, 0.9
-_PLACES = 1 << 20
+_LEAST_BLUR = 0.1
+
+
+def _masks(outlines: list[Outline], windows: list[Window]) -> list[NDArray[np.uint8]]:
+    """Rasterize each outline into a window of its own; 1 inside."""
+    everywhere = Window(0, 0, 0, 0)
+    for window in windows:
+        everywhere = everywhere.union(window)
+    owners, rows, starts, stops = outline_spans(outlines, everywhere)
+    corners = np.array(windows)
+    widths = corners[:, 3] - corners[:, 1]
+    ends = np.cumsum((corners[:, 2] - corners[:, 0]) * widths)
+    first = (ends - (corners[:, 2] - corners[:, 0]) * widths)[owners]
+    first += (rows - corners[owners, 0]) * widths[owners] - corners[owners, 1]
+    length = int(ends[-1]) + 1
+    # Along all windows laid end to end, one more where a run starts and one less where it stops.
+    change = np.bincount(first + starts, minlength=length) - np.bincount(first + stops, minlength=length)
+    inside = np.cumsum(change, dtype=np.int64).astype(np.uint8)
+    return [part.reshape(window.shape) for part, window in zip(np.split(inside[:-1], ends[:-1]), windows, strict=True)]
