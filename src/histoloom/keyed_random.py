@@ -8,6 +8,8 @@ a seed, canvas coordinates, a nucleus's texture seed, a counter. The mixing step
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -29,7 +31,7 @@ def keyed_hash(*key: ArrayLike) -> NDArray[np.uint64]:
     NDArray[np.uint64]
         One hash for each element of the broadcast key (0-d for scalars).
     """
-    state = np.asarray(0, np.uint64)
+    state: NDArray[Any] = np.asarray(0, np.uint64)
     with np.errstate(over="ignore"):
         for part in key:
             word = np.asarray(part)

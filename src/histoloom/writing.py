@@ -33,13 +33,13 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         # mkstemp makes private files; a result should have the permissions any new file has.
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
+        Path(name).chmod(0o666 & ~mask)
     except OSError as error:
         raise _cannot_write(target, error) from error
     beside = Path(name)
     try:
         yield beside
-        os.replace(beside, target)
+        beside.replace(target)
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:

@@ -148,7 +148,7 @@ class LiveWeaving(RuleBasedStateMachine):
 
 
 TestLiveWeaving = LiveWeaving.TestCase
-TestLiveWeaving.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLiveWeaving.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Background work: the weave process, live weaving, batches; no widgets and no Qt."""

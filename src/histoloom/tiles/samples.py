@@ -135,6 +135,7 @@ def fetch_sample(
 
     folder = sample_cache_folder(cache_folder)
     url = f"{(base_url or sample.source).rstrip('/')}/{sample.file_name}"
+    responses: list[requests.Response] = []
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel("ERROR")
@@ -148,6 +149,8 @@ def fetch_sample(
                 progressbar=_Progress(on_progress) if on_progress else False,
                 chunk_size=_CHUNK_BYTES,
                 timeout=_SECONDS_OF_SILENCE,
+                # Kept to be closed: pooch leaves the connection open when a download ends early.
+                hooks={"response": lambda response, *_, **__: responses.append(response)},
             ),
         )
     except requests.RequestException as error:
@@ -166,6 +169,8 @@ def fetch_sample(
             f"The sample '{name}' cannot be kept in '{folder}' ({one_line(error)}); choose another cache folder."
         ) from error
     finally:
+        for response in responses:
+            response.close()
         logger.setLevel(level)
     return Path(fetched)
 
