@@ -39,7 +39,9 @@ def whole():
 def test_a_window_has_the_pixels_of_the_whole_whatever_was_woven_before(whole, asked):
     prepared = newly_prepared()
     for window in asked:
-        np.testing.assert_array_equal(prepared.weave(scattered(), 3, window), whole[window.relative_to(EVERYWHERE).slices])
+        np.testing.assert_array_equal(
+            prepared.weave(scattered(), 3, window), whole[window.relative_to(EVERYWHERE).slices]
+        )
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,15 @@ def test_windows_agree_for_every_recipe(options):
     layout, seed = scattered(), 8
     whole = newly_prepared(**options).weave(layout, seed, EVERYWHERE)
     prepared = newly_prepared(**options)
-    for window in (Window(100, 90, 180, 170), Window(-40, -60, 30, 20), Window(0, 0, 160, 200), Window(180, 180, 250, 260)):
-        np.testing.assert_array_equal(prepared.weave(layout, seed, window), whole[window.relative_to(EVERYWHERE).slices])
+    for window in (
+        Window(100, 90, 180, 170),
+        Window(-40, -60, 30, 20),
+        Window(0, 0, 160, 200),
+        Window(180, 180, 250, 260),
+    ):
+        np.testing.assert_array_equal(
+            prepared.weave(layout, seed, window), whole[window.relative_to(EVERYWHERE).slices]
+        )
 
 
 def test_a_window_far_from_the_origin_is_woven_like_any_other():

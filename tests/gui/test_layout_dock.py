@@ -72,14 +72,38 @@ def test_counts_follow_edits(dock: LayoutDock) -> None:
     assert fresh.per_square_mm == pytest.approx(2 / (100 * 120 * 0.25e-6))
 
 
-def test_layouts_are_saved_and_opened(dock: LayoutDock, tmp_path: Path, layout: Layout) -> None:
+def test_layouts_are_saved_and_opened(dock: LayoutDock, tmp_path: Path, layout: Layout, qtbot: Any) -> None:
     dock.save_file(tmp_path / "kept.geojson")
+    qtbot.waitUntil(lambda: dock.status.level is Level.OK, timeout=10_000)
     dock.canvas.open_layout(Layout.empty((10, 10)))
     dock.open_file(tmp_path / "kept.geojson")
+    qtbot.waitUntil(lambda: dock.status.level is Level.OK, timeout=10_000)
     assert dock.canvas.layout.equals(layout)
     dock.open_file(tmp_path / "absent.geojson")
-    assert dock.status.level is Level.ERROR
+    qtbot.waitUntil(lambda: dock.status.level is Level.ERROR, timeout=10_000)
+    assert "absent.geojson" in dock.status.text
     assert dock.canvas.layout.equals(layout)
+    dock.canvas.undo()
+    assert dock.canvas.layout.shape == (10, 10), "opening a file must not lose what was drawn"
+
+
+def test_label_pictures_of_unknown_origin_are_opened_and_commented(
+    dock: LayoutDock, tmp_path: Path, qtbot: Any
+) -> None:
+    labels = np.zeros((40, 50), np.int32)
+    labels[5:15, 5:15] = labels[20:30, 20:30] = 3
+    np.save(tmp_path / "labels.npy", labels)
+    dock.open_file(tmp_path / "labels.npy")
+    qtbot.waitUntil(lambda: dock.status.level is Level.ATTENTION, timeout=10_000)
+    assert "piece" in dock.status.text
+    assert_shows_the_truth(dock.canvas)
+
+
+def test_a_folder_that_cannot_be_written_is_explained(dock: LayoutDock, tmp_path: Path, qtbot: Any) -> None:
+    (tmp_path / "taken").write_text("a file")
+    dock.save_file(tmp_path / "taken" / "layout.tif")
+    qtbot.waitUntil(lambda: dock.status.level is Level.ERROR, timeout=10_000)
+    assert "cannot be written" in dock.status.text
 
 
 def test_a_crashed_session_is_offered_and_recovered(

@@ -72,6 +72,8 @@ class Canvas:
     stamp_changed = Signal()
     history_changed = Signal()
     tile_changed = Signal()
+    look_requested = Signal(Tile, str)
+    """(tile, name): somebody wants this tile as the look of what is woven."""
     message = Signal(str)
     """A sentence for the person who draws."""
 

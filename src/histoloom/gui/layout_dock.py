@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
@@ -24,16 +26,19 @@ from histoloom.gui.autosave import Autosave, discard, left_behind
 from histoloom.gui.autosave_file import read_autosave
 from histoloom.gui.canvas import canvas_of
 from histoloom.gui.counts_panel import CountsPanel
+from histoloom.gui.latest_call import LatestCall
 from histoloom.gui.layout_check import check_layout
 from histoloom.gui.random_panel import RandomPanel
 from histoloom.gui.shortcuts import help_html
 from histoloom.gui.status_card import Level, StatusCard
 from histoloom.gui.tool_panel import ToolPanel
+from histoloom.layouts import Layout
 
 if TYPE_CHECKING:
     import napari.viewer
 
 _FILES = "Layouts (*.geojson *.json *.tif *.tiff *.png *.npy);;All files (*)"
+_SAVED_FILES = "GeoJSON (*.geojson);;Label map (*.tif)"
 
 
 class LayoutDock(QWidget):
@@ -76,6 +81,7 @@ class LayoutDock(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
         self.setMinimumWidth(310)
+        self._files = LatestCall(self)
         self.random.finished.connect(self._say)
         self.random.failed.connect(self._say_wrong)
         canvas.history_changed.connect(self._on_history)
@@ -87,27 +93,41 @@ class LayoutDock(QWidget):
         self._offer_recovery()
 
     def open_file(self, path: str | Path) -> None:
-        """Open a layout file, and say what was found in it."""
-        from histoloom.layouts.files import load_layout
+        """Open a layout file in the background, and say what was found in it; undo brings the former layout back."""
+        source = Path(path)
 
-        try:
-            layout = load_layout(Path(path))
-        except HistoloomError as error:
-            self._say_wrong(str(error))
-            return
-        self.canvas.open_layout(layout)
-        self._say(f"{len(layout.nuclei):,} nuclei were opened from {Path(path).name}.")
+        def read() -> tuple[Layout, NDArray[np.int32], list[str]]:
+            from histoloom.layouts.opening import open_layout
+
+            layout, notes = open_layout(source)
+            return layout, layout.rasterize(), notes
+
+        def show(opened: tuple[Layout, NDArray[np.int32], list[str]]) -> None:
+            layout, label_map, notes = opened
+            self.canvas.replace_layout(f"open {source.name}", layout, label_map)
+            text = f"{len(layout.nuclei):,} nuclei were opened from {source.name}."
+            self.status.show_status(Level.ATTENTION if notes else Level.OK, " ".join([text, *notes]))
+
+        self.status.show_status(Level.WORKING, f"{source.name} is being read.")
+        self._files.start(read, show, self._on_file_error)
 
     def save_file(self, path: str | Path) -> None:
-        """Save the layout, whole or not at all."""
-        from histoloom.layouts.files import save_layout
+        """Save the layout in the background, whole or not at all."""
+        target, layout = Path(path), self.canvas.layout
 
-        try:
-            save_layout(self.canvas.layout, Path(path))
-        except HistoloomError as error:
+        def write() -> None:
+            from histoloom.layouts.files import save_layout
+
+            save_layout(layout, target)
+
+        self.status.show_status(Level.WORKING, f"{target.name} is being written.")
+        self._files.start(write, lambda _: self._say(f"The layout was saved as {target.name}."), self._on_file_error)
+
+    def _on_file_error(self, error: Exception) -> None:
+        if isinstance(error, HistoloomError):
             self._say_wrong(str(error))
-            return
-        self._say(f"The layout was saved as {Path(path).name}.")
+        else:
+            self._say_wrong(f"The file failed ({error}); try another file or folder.")
 
     def check(self) -> None:
         """Look for what is wrong with the layout, and offer to mend it."""
@@ -126,7 +146,7 @@ class LayoutDock(QWidget):
         except HistoloomError as error:
             self._say_wrong(str(error))
             return
-        self.canvas.open_layout(layout)
+        self.canvas.replace_layout("recover an autosaved layout", layout)
         discard(path)
         self.autosave.save()
         self._say(f"{len(layout.nuclei):,} nuclei were recovered.")
@@ -179,7 +199,7 @@ class LayoutDock(QWidget):
             self.open_file(path)
 
     def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the layout", "layout.geojson", _FILES)
+        path, _ = QFileDialog.getSaveFileName(self, "Save the layout", "layout.geojson", _SAVED_FILES)
         if path:
             self.save_file(path)
 

@@ -60,6 +60,8 @@ class TilePlacer(QObject):
 
     placed = Signal(object)
     """The `Placement` that is on the canvas now."""
+    asked = Signal()
+    """A question waits for its answer."""
     declined = Signal(object)
     """The `Placement` that somebody did not want after all."""
 
@@ -110,6 +112,7 @@ class TilePlacer(QObject):
             self._question.ask(
                 f"The canvas holds {loss}; replace it by '{placement.opened.name}'?", "Replace", "Keep", self._on_answer
             )
+            self.asked.emit()
             return
         self._place(placement)
 
@@ -144,6 +147,7 @@ class TilePlacer(QObject):
         self._show_hidden()
         if placement.region is not None:
             self._slide.put_at_origin(placement.region)
+            viewer.layers.selection.active = canvas.layout_layer()
         elif _field(canvas) != before:
             viewer.reset_view()
         self.placed.emit(placement)

@@ -197,6 +197,9 @@ class TilesDock(QWidget):
         self.samples.failed.connect(self._on_error)
         self.placer.placed.connect(self._on_placed)
         self.placer.declined.connect(self._on_declined)
+        self.placer.asked.connect(
+            lambda: self.status.show_status(Level.ATTENTION, "Nothing is replaced until you answer the question above.")
+        )
         for key, by in ((PREVIOUS_KEY, -1), (NEXT_KEY, 1)):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.activated.connect(lambda by=by: self.step(by))

@@ -146,6 +146,7 @@ class WeaveDock(QScrollArea):
         self.opacity.valueChanged.connect(self._on_opacity)
         self.batch.told.connect(lambda good, text: self._show_status(Level.OK if good else Level.ERROR, text))
         self.weaving.status_changed.connect(self._show_status)
+        self._canvas.look_requested.connect(self.looks.choose_tile)
 
     def _on_look(self, look: Look) -> None:
         if self.form is not None:
