@@ -6,6 +6,7 @@ made anew. Other work on the machine only ever adds time, so the least time is s
     python benchmarks/texture.py [--json] [--data ../shared/data]
 """
 
+# ruff: noqa: E402 - libraries read how many threads to use when they are imported
 from __future__ import annotations
 
 import os

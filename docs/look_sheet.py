@@ -1,8 +1,9 @@
 """A sheet to judge the texture weaver by: real tiles beside what is woven from their own and from random layouts.
 
-Each row shows one look: the real tile, the same layout woven, and a random layout woven. Under the sheet's woven tiles
-stand their colour drift and a texture statistic. Real tiles may not be redistributed with histoloom, so the sheet is
-for looking at and stays out of the repository.
+Each row shows one look: the real tile, the same layout woven, and a random layout woven. The captions say how far the
+median haematoxylin and eosin and the mean optical density have drifted from the real tile, and how much fine structure
+there is in three bands relative to it (1 is as much). Real tiles may not be redistributed with histoloom, so the sheet
+is for looking at and stays out of the repository.
 
     python docs/look_sheet.py [OUT.png] [--data ../shared/data] [--side 512] [--zoom 1] [--seed 1] [--only NAME ...]
 """

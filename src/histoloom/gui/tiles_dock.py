@@ -312,9 +312,7 @@ class TilesDock(QWidget):
             return
         self.status.show_status(Level.OK, f"The look of '{opened.name}' is used for weaving.")
         self.look_chosen.emit(opened.tile, opened.name)
-        requested = getattr(self.canvas, "look_requested", None)
-        if requested is not None:
-            requested.emit(opened.tile, opened.name)
+        self.canvas.look_requested.emit(opened.tile, opened.name)
 
 
 def _region(slide: Tile, window: Window, name: str) -> OpenedTile:

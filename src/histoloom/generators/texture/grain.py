@@ -1,4 +1,4 @@
-"""The grain of a look's eosin channel, which chromatin and cytoplasm are textured with (Hou et al. 2019, section 4.1)."""
+"""The grain of a look's eosin channel: the texture of chromatin and cytoplasm (Hou et al. 2019, section 4.1)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Grain:
 
     def upright(self, level: int, y: int, x: int, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return the grain ``(h, w)`` from row ``y`` and column ``x`` on; level 1 is twice as coarse as level 0."""
-        grain = self._mirrored[level]
+        grain: NDArray[np.float32] = self._mirrored[level]
         height, width = grain.shape
         top, left = y % height, x % width
         if top + shape[0] <= height and left + shape[1] <= width:

@@ -73,13 +73,15 @@ class PatchTable:
         """Return a patch ``(3, P, P)``."""
         orientation, y, x = self._places[number]
         y, x = y * BLOCK, x * BLOCK
-        return self._sources[orientation][:, y : y + self._side, x : x + self._side]
+        patch: NDArray[np.float32] = self._sources[orientation][:, y : y + self._side, x : x + self._side]
+        return patch
 
     def cut_coarse(self, number: int) -> NDArray[np.float32]:
         """Return a patch at a quarter of the size, ``(3, P / 4, P / 4)``."""
         orientation, y, x = self._places[number]
         y, x, side = y * BLOCK // COARSE, x * BLOCK // COARSE, self._side // COARSE
-        return self._coarse_sources[orientation][:, y : y + side, x : x + side]
+        patch: NDArray[np.float32] = self._coarse_sources[orientation][:, y : y + side, x : x + side]
+        return patch
 
     def fitting(self, below: NDArray[np.float32], starts: list[int], count: int) -> list[list[int]]:
         """Return for each place the numbers of the ``count`` patches with the most similar margins, the best one first.
