@@ -76,6 +76,8 @@ class WeaveDock(QScrollArea):
         self.opacity.setRange(0, 100)
         self.opacity.setValue(100)
         self.opacity.setToolTip("Opacity of the woven tissue over the real tile.")
+        self.export = QPushButton("Export the canvas…")
+        self.export.setToolTip("Picture, label map, GeoJSON for QuPath, and COCO. For research, not for diagnosis.")
         self.batch = BatchPanel(self._batch_order)
         self._form_holder = QVBoxLayout()
         self.form: RecipeForm | None = None
@@ -120,6 +122,7 @@ class WeaveDock(QScrollArea):
         opacity = QFormLayout()
         opacity.addRow("Opacity", self.opacity)
         column.addLayout(opacity)
+        column.addWidget(self.export)
         holder = QWidget()
         holder.setLayout(self._form_holder)
         for title, content in (("Recipe", holder), ("Batch", self.batch)):
@@ -143,6 +146,7 @@ class WeaveDock(QScrollArea):
         self.once.clicked.connect(self.weaving.weave_once)
         self.flicker.clicked.connect(self._canvas.comparison.flicker)
         self.beside.clicked.connect(self._canvas.comparison.side_by_side)
+        self.export.clicked.connect(self._on_export)
         self.opacity.valueChanged.connect(self._on_opacity)
         self.batch.told.connect(lambda good, text: self._show_status(Level.OK if good else Level.ERROR, text))
         self.weaving.status_changed.connect(self._show_status)
@@ -180,6 +184,11 @@ class WeaveDock(QScrollArea):
         layer = self._canvas.layers.find(WOVEN)
         if layer is not None:
             layer.opacity = value / 100
+
+    def _on_export(self) -> None:
+        from histoloom.gui.menus import export_canvas_to_folder
+
+        export_canvas_to_folder(self._canvas.viewer)
 
     def _batch_order(self) -> Order:
         if self.weaving.look is None or self.form is None:
