@@ -77,6 +77,14 @@ def test_a_window_far_from_the_origin_is_woven_like_any_other():
     assert woven.std() > 1
 
 
+def test_a_window_that_only_a_nucleus_s_bounding_box_reaches_is_background():
+    layout = Layout.from_nuclei([nucleus_at(50, 50)], (100, 100), PIXEL_SIZE)
+    prepared = newly_prepared()
+    corner = Window(0, 0, 38, 39)
+    background = prepared.weave(Layout.empty((100, 100), PIXEL_SIZE), 1, corner)
+    np.testing.assert_array_equal(prepared.weave(layout, 1, corner), background)
+
+
 def test_equal_input_gives_equal_bytes_in_another_process():
     code = (
         "import hashlib, texture_looks as t;"

@@ -42,10 +42,10 @@ class Grain:
         height, width = grain.shape
         top, left = y % height, x % width
         if top + shape[0] <= height and left + shape[1] <= width:
-            return grain[top : top + shape[0], left : left + shape[1]]
+            return np.asarray(grain[top : top + shape[0], left : left + shape[1]])
         rows = np.arange(top, top + shape[0]) % height
         columns = np.arange(left, left + shape[1]) % width
-        return grain[rows[:, None], columns]
+        return np.asarray(grain[rows[:, None], columns])
 
     def turned(
         self, level: int, y: float, x: float, angle: float, corner: tuple[int, int], shape: tuple[int, int]

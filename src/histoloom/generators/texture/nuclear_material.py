@@ -82,8 +82,8 @@ def find_nuclear_material(pixels: NDArray[np.uint8], pixel_size: float) -> Nucle
         raise _no_nuclei()
     nuclei = _without_small_holes(nuclei, _LARGEST_HOLE_AREA / pixel_size**2)
 
-    # Pale and vesicular nuclei below the threshold would show as ghosts: compact regions that are somewhat blue, as seen
-    # through half-closed eyes and with their holes filled, go as well.
+    # Pale and vesicular nuclei below the threshold would show as ghosts: compact regions that are somewhat blue, when
+    # seen through half-closed eyes and with their holes filled, go as well.
     blurred = cv2.GaussianBlur(hematoxylin, (0, 0), max(_PALE_NUCLEUS / pixel_size, 0.5))
     blurred -= _NEIGHBORHOOD_SHARE * _tissue_mean(blurred, tissue, _NEIGHBORHOOD / pixel_size)
     raised = float(np.median(blurred[tissue])) + _FAINTEST_NUCLEUS * (threshold - float(np.median(values)))

@@ -130,6 +130,8 @@ class PreparedTexture:
             part = sprite.window.intersection(wide)
             below = outside[part.relative_to(wide).slices]
             np.minimum(below, 1 - sprite.mask[part.relative_to(sprite.window).slices], out=below)
+        if outside.all():
+            return
         key = int(keyed_hash(seed, 0xC7))
         y, x = window.y0 + (key & 0xFFFFF), window.x0 + (key >> 20 & 0xFFFFF)
         # Uneven in reach and density, or each nucleus would have a halo as if drawn with compasses.
