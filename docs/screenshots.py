@@ -30,6 +30,7 @@ def main() -> None:
 
     from histoloom.gui.canvas import canvas_of
     from histoloom.gui.opening import open_viewer
+    from histoloom.gui.scale_bar import show_scale_bar
     from histoloom.gui.tools import Tool
     from histoloom.layouts.random_layout import random_layout
     from histoloom.layouts.random_recipe import preset_recipe
@@ -40,6 +41,7 @@ def main() -> None:
     canvas = canvas_of(viewer)
     tile = embedded_sample()
     canvas.set_tile(tile, EMBEDDED_SAMPLE_TITLE)
+    show_scale_bar(viewer)
     height, width = tile.shape
     pixel_size = canvas.layout.pixel_size
     recipe = preset_recipe("mixed", height=height, width=width, pixel_size=pixel_size)

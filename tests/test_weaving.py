@@ -171,6 +171,18 @@ def test_pictures_say_in_their_metadata_that_they_are_synthetic(tmp_path):
         assert "DateTime" not in file.pages[0].tags
 
 
+def test_every_other_file_says_so_too(tmp_path):
+    paths = save_woven(WHOLE, tmp_path, "tile", "png", coco=True)
+    with tifffile.TiffFile(paths["labels"]) as file:
+        documents = [json.loads(file.pages[0].description)]
+    documents += [json.loads((tmp_path / "tile_seed5_labels.layout.json").read_text())]
+    documents += [json.loads(paths["geojson"].read_text()), json.loads(paths["coco"].read_text())["info"]]
+    for facts in documents:
+        assert (facts["synthetic"], facts["generator"], facts["seed"]) == (True, "flat", 5)
+        assert facts["histoloom_version"] == histoloom.__version__
+        assert "not for diagnosis" in facts["notice"]
+
+
 @pytest.mark.parametrize("image_format", ["png", "tif"])
 def test_equal_tiles_are_equal_files_byte_by_byte(tmp_path, image_format):
     again = weave(LAYOUT, look_of(0), generator="flat", recipe=FlatRecipe(), seed=5)

@@ -35,7 +35,7 @@ def recipe_field(
     **limits
         pydantic's constraints: ``ge``, ``le``, ``gt``, ``lt``, ``multiple_of``.
     """
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, Any] | None = {"unit": unit} if unit else None
     return _Field(default, title=title, description=description, json_schema_extra=extra, **limits)
 
 
@@ -51,9 +51,10 @@ class Recipe(BaseModel):
             return cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            name = ".".join(str(part) for part in first["loc"])
+            which = f"The recipe's '{name}'" if name else "The recipe"
             message = first["msg"].removeprefix("Value error, ")
-            raise RecipeError(f"The recipe's '{name}' is not usable ({message}); correct it and try again.") from None
+            raise RecipeError(f"{which} is not usable ({message}); correct it and try again.") from None
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:

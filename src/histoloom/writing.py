@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,35 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise _cannot_write(target, error) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_together(folder: str | Path, record: str) -> Iterator[Path]:
+    """Yield an empty folder; move every file that the block leaves in it into ``folder`` if the block succeeds.
+
+    The file called ``record`` tells that the others are there: its predecessor goes before the first of them is
+    replaced, and it comes last. A failed block replaces nothing.
+
+    Raises
+    ------
+    WriteError
+        If the folder cannot be created or written to, or the disk is full.
+    """
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{Path(record).stem}-", dir=target))
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    try:
+        yield staging
+        (target / record).unlink(missing_ok=True)
+        for name in sorted((each.name for each in staging.iterdir()), key=lambda name: (name == record, name)):
+            (staging / name).replace(target / name)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_json(path: str | Path, value: Any) -> None:

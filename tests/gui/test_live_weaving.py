@@ -153,3 +153,19 @@ def test_another_layout_with_another_size_is_woven_whole(
     settle(weaving, qtbot)
     assert woven(canvas).shape == (90, 140, 3)
     np.testing.assert_array_equal(woven(canvas), expected(canvas, look))
+
+
+def test_tissue_of_an_earlier_seed_or_layout_is_called_so(
+    canvas: Canvas, weaving: LiveWeaving, look: Look, qtbot: QtBot
+) -> None:
+    told: list[tuple[Level, str]] = []
+    weaving.status_changed.connect(lambda level, text: told.append((level, text)))
+    weaving.set_look(look, "texture", TextureRecipe())
+    weaving.weave_once()
+    settle(weaving, qtbot)
+    qtbot.wait(50)
+    for change in (lambda: setattr(weaving, "seed", 7), lambda: canvas.change("Delete", {1: None})):
+        told.clear()
+        change()
+        assert told[-1][0] is Level.ATTENTION
+        assert "earlier layout, look or seed" in told[-1][1]

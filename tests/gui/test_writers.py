@@ -14,11 +14,14 @@ from npe2 import PluginManager, io_utils
 from PIL import Image as Picture
 
 from histoloom.errors import WriteError
+from histoloom.generators.texture import TextureRecipe
 from histoloom.gui.canvas import Canvas
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.readers import layout_layer
 from histoloom.gui.writers import layout_of_layer, pixel_size_of
 from histoloom.layouts import Layout, Nucleus, Outline, load_layout
+from histoloom.tiles.looks import Look
+from histoloom.tiles.samples import embedded_sample
 
 
 def write(path: Path, *layers) -> list[str]:
@@ -109,17 +112,23 @@ def test_layers_that_are_not_ours_are_exported_too(layout, tmp_path):
     assert load_layout(tmp_path / "case.geojson").nuclei.keys() == layout.nuclei.keys()
 
 
-def test_woven_tissue_is_saved_with_its_mark(current, canvas, tmp_path):
+def test_woven_tissue_is_saved_with_its_mark(current, canvas, tmp_path, qtbot):
     layer = canvas.woven_layer()
-    layer.data[:] = 99
-    live_weaving_of(canvas).seed = 5
+    with pytest.raises(WriteError, match="weave first"):
+        write(tmp_path / "white.png", layer)
+    weaving = live_weaving_of(canvas)
+    weaving.seed = 5
+    weaving.set_look(Look.from_tile(embedded_sample()), "texture", TextureRecipe())
+    weaving.weave_once()
+    qtbot.waitUntil(lambda: weaving.is_settled, timeout=30_000)
+    weaving.seed = 77  # not live: the pixels stay those of seed 5
 
     (path,) = write(tmp_path / "woven.png", layer)
 
     text = Picture.open(path).text
     assert text["synthetic"] == "true"
     assert (text["generator"], text["seed"]) == ("texture", "5")
-    live_weaving_of(canvas).close()
+    weaving.close()
 
 
 def test_a_real_picture_is_not_marked_as_synthetic(current, canvas, tmp_path):

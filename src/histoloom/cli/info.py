@@ -24,6 +24,8 @@ _PACKAGES = (
 )  # fmt: skip
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5")
 _TORCH_PATIENCE_S = 120
+# Reading them takes importing napari, which this command is too quick for.
+_CACHE_NOTE = "(napari takes the folder in its preferences instead, if one is set there and HISTOLOOM_CACHE is not)"
 
 # In a process of its own: a broken PyTorch or driver can hang or end the process that imports it.
 _ASK_TORCH = """
@@ -48,7 +50,7 @@ def info(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = Fa
         return 0
     lines = [f"histoloom {facts['histoloom']}, Python {facts['python']}, {facts['system']}", "", "Devices"]
     lines += [f"  {each}" for each in facts["devices"]]
-    lines += ["", "Cache", f"  {facts['cache_folder']}", "", "Optional parts"]
+    lines += ["", "Cache", f"  {facts['cache_folder']}", f"  {_CACHE_NOTE}", "", "Optional parts"]
     lines += [f"  {name}: {state}" for name, state in facts["optional_parts"].items()]
     lines += ["", "Versions"]
     width = max(len(name) for name in facts["versions"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
+from histoloom.errors import RecipeError
 from histoloom.layouts.layout import Layout
 from histoloom.layouts.polygons import HouPolygonsRecipe, hou_polygons
 from histoloom.layouts.random_layout import random_layout
@@ -77,8 +78,13 @@ def random(
     chosen = _GENERATORS[generator]
     start = None
     if preset is not None:
+        if generator != "random":
+            raise RecipeError(
+                f"The preset '{preset}' belongs to '--generator random' and not to '--generator {generator}'; "
+                "leave out one of the two."
+            )
         preset_recipe(preset)  # says which presets there are
-        start = PRESETS[preset] if generator == "random" else None
+        start = PRESETS[preset]
     height, width = size or (None, None)
     settings = recipe_from_options(
         chosen.recipe_type, fields, file=recipe, preset=start, height=height, width=width, pixel_size=pixel_size

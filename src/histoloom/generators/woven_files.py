@@ -164,12 +164,14 @@ def _write_parts(woven: WovenTile, folder: Path, names: dict[str, str]) -> None:
     from histoloom.layouts.sidecar import write_compact_json
 
     write_synthetic_picture(folder / names["image"], woven.image, woven.layout.pixel_size, _facts(woven))
-    save_layout(woven.layout, folder / names["labels"])
-    write_compact_json(folder / names["geojson"], layout_to_geojson(woven.layout))
+    save_layout(woven.layout, folder / names["labels"], _facts(woven))
+    write_compact_json(folder / names["geojson"], {**layout_to_geojson(woven.layout), **_facts(woven)})
     if "coco" in names:
         from histoloom.layouts.coco import layout_to_coco
 
-        write_compact_json(folder / names["coco"], layout_to_coco(woven.layout, names["image"]))
+        document = layout_to_coco(woven.layout, names["image"])
+        document["info"] |= _facts(woven)
+        write_compact_json(folder / names["coco"], document)
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8], pixel_size: float, facts: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from histoloom.errors import HistoloomError
 from histoloom.gui.opening import has_display, open_viewer
+from histoloom.gui.preferences import in_palette, preferences
+from histoloom.gui.scale_bar import show_scale_bar
 from histoloom.tiles.tile import Tile
 from histoloom.window import Window
 
@@ -105,9 +108,11 @@ def _prepare(viewer: Any, docks: dict[str, Any], tile: Tile, name: str) -> tuple
 
     canvas = canvas_of(viewer)
     canvas.set_tile(tile, name)
+    show_scale_bar(viewer)
     height, width = tile.shape
     pixel_size = canvas.layout.pixel_size
-    canvas.open_layout(random_layout(RandomLayoutRecipe(height=height, width=width, pixel_size=pixel_size), seed=1))
+    layout = random_layout(RandomLayoutRecipe(height=height, width=width, pixel_size=pixel_size), seed=1)
+    canvas.open_layout(replace(layout, classes=in_palette(layout.classes, preferences().palette)))
     docks["Weave"].live.setChecked(True)
     viewer.reset_view()
     return canvas, live_weaving_of(canvas)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from histoloom import __version__
 from histoloom.generators.weaving import check_fits_memory, weave
-from histoloom.generators.woven_files import ImageFormat, check_stem, save_woven, write_synthetic_picture
+from histoloom.generators.woven_files import (
+    ImageFormat,
+    check_stem,
+    save_woven,
+    woven_name,
+    write_synthetic_picture,
+)
+from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.live import live_weaving_of
 from histoloom.layouts import Layout
 from histoloom.layouts.coco import layout_to_coco
@@ -23,7 +30,7 @@ from histoloom.layouts.geojson import layout_to_geojson
 from histoloom.recipes import Recipe
 from histoloom.tiles.looks import Look
 from histoloom.tiles.tile import Tile
-from histoloom.writing import write_json
+from histoloom.writing import write_json, written_together
 
 if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
@@ -60,11 +67,29 @@ class CanvasContents:
     weaving: Weaving | None = None
     tile: Tile | None = None
 
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is woven tissue, or a real tile of the layout's size."""
+        return self.weaving is not None or (self.tile is not None and self.tile.shape == self.layout.shape)
+
+    @property
+    def subject(self) -> str:
+        """What an export of this is of, in words."""
+        if self.weaving is not None:
+            return f"woven tissue (seed {self.weaving.seed}) and its layout"
+        return "the real tile and its layout" if self.has_picture else "the layout without a picture"
+
 
 def contents_of(canvas: Canvas) -> CanvasContents:
-    """Return what is on a canvas now."""
+    """Return what is on a canvas now.
+
+    Tissue is exported only where some has been woven: a dock that has taken the tile as look does not make an
+    annotated real tile a synthetic one.
+    """
     live = live_weaving_of(canvas)
-    weaving = None if live.look is None else Weaving(live.look, live.generator, live.recipe, live.seed)
+    weaving = None
+    if live.look is not None and canvas.layers.find(WOVEN) is not None:
+        weaving = Weaving(live.look, live.generator, live.recipe, live.seed)
     return CanvasContents(canvas.layout, weaving, canvas.tile)
 
 
@@ -98,6 +123,7 @@ def export_canvas(
     -------
     dict
         Paths by what they hold: ``image`` (unless there is none), ``labels``, ``geojson``, ``record`` and ``coco``.
+        Files of these names are replaced, all of them or none; see `files_of_export`.
 
     Raises
     ------
@@ -118,6 +144,34 @@ def export_canvas(
     return save_woven(woven, folder, stem, image_format, coco)
 
 
+def files_of_export(
+    contents: CanvasContents, stem: str, image_format: ImageFormat = "png", coco: bool = True
+) -> list[str]:
+    """Return the names of the files that `export_canvas` would write, so that people can be asked about those there.
+
+    Parameters
+    ----------
+    contents, stem, image_format, coco
+        As for `export_canvas`.
+    """
+    names = _parts_of(contents, stem, image_format, coco)
+    return sorted([*names.values(), f"{_name_of(contents, stem)}_labels.layout.json"])
+
+
+def _name_of(contents: CanvasContents, stem: str) -> str:
+    return stem if contents.weaving is None else woven_name(stem, contents.weaving.seed)
+
+
+def _parts_of(contents: CanvasContents, stem: str, image_format: ImageFormat, coco: bool) -> dict[str, str]:
+    name = _name_of(contents, stem)
+    names = {"labels": f"{name}_labels.tif", "geojson": f"{name}.geojson", "record": f"{name}.json"}
+    if contents.has_picture:
+        names["image"] = f"{name}.{image_format}"
+    if coco:
+        names["coco"] = f"{name}.coco.json"
+    return names
+
+
 def _export_real(
     contents: CanvasContents, folder: Path, stem: str, image_format: ImageFormat, coco: bool
 ) -> dict[str, Path]:
@@ -125,25 +179,22 @@ def _export_real(
     layout, tile = contents.layout, contents.tile
     check_fits_memory(layout.shape)
     facts: dict[str, Any] = {"synthetic": False, "notice": RESEARCH_NOTICE, "histoloom_version": __version__}
-    paths = {"labels": folder / f"{stem}_labels.tif", "geojson": folder / f"{stem}.geojson"}
-    if tile is not None and tile.shape == layout.shape:
-        paths["image"] = folder / f"{stem}.{image_format}"
-        write_synthetic_picture(paths["image"], tile.read(), layout.pixel_size, facts)
-    save_layout(layout, paths["labels"])
-    write_json(paths["geojson"], layout_to_geojson(layout))
-    if coco:
-        paths["coco"] = folder / f"{stem}.coco.json"
-        write_json(paths["coco"], layout_to_coco(layout, f"{stem}.{image_format}"))
-    # The record comes last: where there is one, everything that it lists is there.
-    paths["record"] = folder / f"{stem}.json"
+    names = _parts_of(contents, stem, image_format, coco)
     record = {
         **facts,
         "shape": list(layout.shape),
         "pixel_size": layout.pixel_size,
         "layout_sha256": layout_fingerprint(layout),
         "layout_provenance": dict(layout.provenance),
-        "tile_provenance": dict(tile.provenance) if tile is not None and "image" in paths else None,
-        "files": sorted(path.name for part, path in paths.items() if part != "record"),
+        "tile_provenance": dict(tile.provenance) if tile is not None and "image" in names else None,
+        "files": sorted(name for part, name in names.items() if part != "record"),
     }
-    write_json(paths["record"], record)
-    return paths
+    with written_together(folder, names["record"]) as staging:
+        if tile is not None and "image" in names:
+            write_synthetic_picture(staging / names["image"], tile.read(), layout.pixel_size, facts)
+        save_layout(layout, staging / names["labels"])
+        write_json(staging / names["geojson"], layout_to_geojson(layout))
+        if coco:
+            write_json(staging / names["coco"], layout_to_coco(layout, f"{stem}.{image_format}"))
+        write_json(staging / names["record"], record)
+    return {part: folder / name for part, name in names.items()}

@@ -71,6 +71,8 @@ class LiveWeaving(QObject):
         self.recipe: Recipe | None = None
         self.device = ""
         self.last_seconds: float | None = None
+        self.shown: tuple[str, int] | None = None
+        """Generator and seed of the pixels in the Woven layer; None before the first."""
         self._problem = ""
         self._thumbnail_timer = QTimer(self)
         self._thumbnail_timer.setSingleShot(True)
@@ -106,6 +108,7 @@ class LiveWeaving(QObject):
     def seed(self, seed: int) -> None:
         self._seed = seed
         self._live.set_seed(seed)
+        self._say_if_stale()
 
     def set_live(self, live: bool) -> None:
         """Switch weaving along with the edits on or off; switching on catches up."""
@@ -120,6 +123,7 @@ class LiveWeaving(QObject):
         self.look, self.generator, self.recipe = look, generator, recipe
         self._problem = ""
         self._live.set_look(look, generator, recipe)
+        self._say_if_stale()
 
     def weave_once(self) -> None:
         """Weave the whole canvas as it is now, live or not."""
@@ -142,9 +146,17 @@ class LiveWeaving(QObject):
 
     def _on_edited(self, edit: LayoutEdit, final: bool) -> None:
         self._live.edited(edit, final)
+        if final:
+            self._say_if_stale()
 
     def _on_replaced(self, layout: Layout) -> None:
         self._live.replaced(layout)
+        self._say_if_stale()
+
+    def _say_if_stale(self) -> None:
+        if self.shown is not None and not self._is_live and not self._live.is_settled:
+            text = "The tissue is of an earlier layout, look or seed; press Weave once, or switch live weaving on."
+            self.status_changed.emit(Level.ATTENTION, text)
 
     def _on_answer(self, answer: Any) -> None:
         if isinstance(answer, WeaveFailure):
@@ -162,6 +174,7 @@ class LiveWeaving(QObject):
         missing = canvas.layers.find(WOVEN) is None
         layer = canvas.woven_layer()
         layer.data[window.slices] = pixels
+        self.shown = (self.generator, self._seed)
         # The thumbnail costs milliseconds that a stroke has no time for; it follows in the next pause.
         layer.refresh(thumbnail=False, extent=False, highlight=False)
         if missing and window != canvas.layout.window:

@@ -11,7 +11,7 @@ from napari.viewer import Viewer
 
 from histoloom.errors import HistoloomError
 from histoloom.gui.canvas import canvas_of
-from histoloom.gui.export import RESEARCH_NOTICE, contents_of, export_canvas
+from histoloom.gui.export import RESEARCH_NOTICE, CanvasContents, contents_of, export_canvas, files_of_export
 from histoloom.gui.opening import DOCKS
 from histoloom.gui.readers import TILE_KEY
 from histoloom.gui.writers import layout_of_layer, pixel_size_of
@@ -65,28 +65,59 @@ def use_as_tile(viewer: Viewer) -> None:
 
 
 def export_canvas_to_folder(viewer: Viewer) -> None:
-    """Ask where to, and export the canvas in the background."""
+    """Ask where to, and export the canvas in the background; files that are there are replaced after a question."""
     from qtpy.QtWidgets import QFileDialog
 
     canvas = canvas_of(viewer)
     if not canvas.is_open:
         show_error("There is nothing on the canvas yet; open the docks, and a tile or a layout.")
         return
-    title = f"Export picture, labels, GeoJSON and COCO. {RESEARCH_NOTICE}"
-    name, _ = QFileDialog.getSaveFileName(None, title, str(Path.home() / "canvas.json"), "Names (*.json)")
-    if name:
-        start_export(canvas, Path(name))
-
-
-def start_export(canvas: Any, target: Path) -> Any:
-    """Export a canvas as ``FOLDER/STEM...`` in a thread, and say how it went; returns the worker."""
     contents = contents_of(canvas)
+    # The dialog would ask about the name that is chosen, which is only the start of the names that are written.
+    name, _ = QFileDialog.getSaveFileName(
+        None,
+        f"Export {contents.subject}: picture, labels, GeoJSON and COCO. {RESEARCH_NOTICE}",
+        str(Path.home() / "canvas.json"),
+        "Names (*.json)",
+        options=QFileDialog.Option.DontConfirmOverwrite,
+    )
+    if not name:
+        return
+    target = Path(name)
+    if _may_replace(target.parent, files_of_export(contents, layout_stem(target))):
+        start_export(contents, target)
+    else:
+        show_info("Nothing was exported and nothing was replaced; export again with another name.")
+
+
+def _may_replace(folder: Path, names: list[str]) -> bool:
+    from qtpy.QtWidgets import QMessageBox
+
+    there = [name for name in names if (folder / name).exists()]
+    if not there:
+        return True
+    which = f"'{there[0]}' is" if len(there) == 1 else f"'{there[0]}' and {len(there) - 1} more of this export are"
+    answer = QMessageBox.question(
+        None,
+        "Export the canvas",
+        f"{which} in '{folder}' already; replace {'it' if len(there) == 1 else 'them'}?",
+        QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+        QMessageBox.StandardButton.No,
+    )
+    return bool(answer == QMessageBox.StandardButton.Yes)
+
+
+def start_export(contents: CanvasContents, target: Path) -> Any:
+    """Export what is on a canvas as ``FOLDER/STEM...`` in a thread, and say how it went; returns the worker.
+
+    Files of these names are replaced; `export_canvas_to_folder` asks before it calls this.
+    """
 
     def work() -> int:
         return len(export_canvas(contents, target.parent, layout_stem(target)))
 
     def done(count: int) -> None:
-        show_info(f"{count} files were exported to '{target.parent}'. {RESEARCH_NOTICE}")
+        show_info(f"{count} files of {contents.subject} were exported to '{target.parent}'. {RESEARCH_NOTICE}")
 
     def failed(error: Exception) -> None:
         show_error(str(error) if isinstance(error, HistoloomError) else f"The export failed: {error}.")

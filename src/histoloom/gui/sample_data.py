@@ -15,6 +15,9 @@ def colon() -> list[LayerData]:
 def cmu_1_small_region() -> list[LayerData]:
     """Return the public slide CMU-1-Small-Region (CC0), fetched the first time.
 
+    napari waits for what this returns, so its window does not answer while the slide is fetched; the Tiles dock fetches
+    the same one in the background.
+
     Raises
     ------
     TileError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from histoloom.layouts.tile_folders import DEFAULT_FRACTIONS, TileFolder
 
@@ -26,6 +26,8 @@ class SplitControls(QWidget):
     """
 
     changed = Signal()
+    save_asked = Signal()
+    """When the split shall be saved."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,6 +59,10 @@ class SplitControls(QWidget):
         form.addRow("Split", self.way)
         form.addRow("Train, val., test", shares)
         form.addRow("Seed", self.seed)
+        self.save = QPushButton("Save split…")
+        self.save.setToolTip("Write a table (CSV) with id, patient and split of each tile")
+        self.save.clicked.connect(lambda _checked: self.save_asked.emit())
+        form.addRow(self.save)
         self._enable()
 
     def split(self, folder: TileFolder | None) -> dict[str, list[str]]:
@@ -79,5 +85,5 @@ class SplitControls(QWidget):
 
     def _enable(self) -> None:
         splits = self.way.currentIndex() > 0
-        for box in (*self.shares.values(), self.seed):
+        for box in (*self.shares.values(), self.seed, self.save):
             box.setEnabled(splits)

@@ -190,6 +190,7 @@ class TilesDock(QWidget):
         self.buttons.look.clicked.connect(self.use_as_look)
         self.buttons.crop.clicked.connect(self.crop_view)
         self.split.changed.connect(self._on_split)
+        self.split.save_asked.connect(self._on_save_split)
         self.samples.said.connect(lambda text: self.status.show_status(Level.WORKING, text))
         self.samples.stopped.connect(lambda text: self.status.show_status(Level.OK, text))
         self.samples.opened.connect(self._on_sample)
@@ -248,6 +249,21 @@ class TilesDock(QWidget):
             self.status.show_status(Level.OK, f"Split into {parts}.")
         self.model.show_split(split)
         self.split_changed.emit(split)
+
+    def _on_save_split(self) -> None:
+        folder = self.folder
+        if folder is None:
+            self.status.show_status(Level.ATTENTION, "There is nothing to split; choose a folder first.")
+            return
+        try:
+            split = self.split.split(folder)
+            suggested = str(folder.path.with_name(f"{folder.path.name}_split.csv"))
+            name, _ = QFileDialog.getSaveFileName(self, "Save the split", suggested, "Tables (*.csv)")
+            if name:
+                saved = save_split(folder, split, name)
+                self.status.show_status(Level.OK, f"The split was saved as '{saved.name}'.")
+        except HistoloomError as error:
+            self._on_error(error)
 
     def _on_sample(self, tile: Tile, name: str) -> None:
         self._forget_opening()

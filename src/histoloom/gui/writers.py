@@ -68,12 +68,12 @@ def write_woven(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
         If the layer is not woven tissue.
     """
     canvas = _canvas_showing(data, WOVEN)
-    if canvas is None:
+    shown = live_weaving_of(canvas).shown if canvas is not None else None
+    if canvas is None or shown is None:
         raise WriteError(
             f"The layer '{meta.get('name', '')}' is not woven tissue; save it with napari's own writer, or weave first."
         )
-    live = live_weaving_of(canvas)
-    facts = synthetic_facts(live.generator, live.seed)
+    facts = synthetic_facts(*shown)
     write_synthetic_picture(path, np.ascontiguousarray(data, np.uint8), canvas.layout.pixel_size, facts)
     return [path]
 

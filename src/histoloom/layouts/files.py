@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ _TIFF_ENDINGS = (".tif", ".tiff")
 _GEOJSON_ENDINGS = (".geojson", ".json")
 _TILE = 512
 _CENTIMETRE = 1e4
+_CONTENT = "histoloom label map: 0 is background, every other value is one nucleus's id"
 
 
-def save_layout(layout: Layout, path: str | Path) -> Path:
+def save_layout(layout: Layout, path: str | Path, marks: Mapping[str, Any] | None = None) -> Path:
     """Write a layout.
 
     Parameters
@@ -38,6 +40,8 @@ def save_layout(layout: Layout, path: str | Path) -> Path:
     path
         ``.tif`` or ``.tiff`` for a label map (int32, tiled, compressed, with the pixel size), ``.geojson`` for polygons
         that QuPath opens. ``NAME.layout.json`` beside it keeps what neither holds.
+    marks
+        JSON values that every file shall say of itself, such as that it belongs to synthetic tissue.
 
     Returns
     -------
@@ -56,15 +60,15 @@ def save_layout(layout: Layout, path: str | Path) -> Path:
     if target.name.endswith(".layout.json") or ending not in (*_TIFF_ENDINGS, ".geojson"):
         raise LayoutError(f"'{target.name}' names no format for a layout; end it in .tif or .geojson.")
     if ending == ".geojson":
-        write_compact_json(target, layout_to_geojson(layout))
-        write_sidecar(target, layout)
+        write_compact_json(target, {**layout_to_geojson(layout), **(marks or {})})
+        write_sidecar(target, layout, marks=marks)
         return target
     height, width = layout.shape
     if height * width > MAX_RASTER_PIXELS:
         raise LayoutError(
             f"A label map of {height} x {width} pixels is too large for one file; save the layout as .geojson."
         )
-    write_sidecar(target, layout, _write_label_map(layout, target))
+    write_sidecar(target, layout, _write_label_map(layout, target, marks or {}), marks)
     return target
 
 
@@ -130,7 +134,7 @@ def _bands(layout: Layout) -> Iterator[NDArray[np.int32]]:
         yield layout.rasterize(Window(y, 0, min(y + _TILE, height), width))
 
 
-def _write_label_map(layout: Layout, target: Path) -> str:
+def _write_label_map(layout: Layout, target: Path, marks: Mapping[str, Any]) -> str:
     """Write the label map band by band, so that memory stays small, and return its hash."""
     import tifffile
 
@@ -160,7 +164,7 @@ def _write_label_map(layout: Layout, target: Path) -> str:
                 bigtiff=layout.shape[0] * layout.shape[1] * 4 > 2**32 - 2**25,
                 resolution=(per_centimetre, per_centimetre),
                 resolutionunit="CENTIMETER",
-                description="histoloom label map: 0 is background, every other value is one nucleus's id",
+                description=json.dumps({"content": _CONTENT, **marks}) if marks else _CONTENT,
                 software="histoloom",
                 metadata=None,
             )

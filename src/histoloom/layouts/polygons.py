@@ -156,7 +156,7 @@ def hou_polygons(recipe: HouPolygonsRecipe | None = None, seed: int = 0) -> Layo
             f"Hou's polygons on {recipe.height} x {recipe.width} pixels would need too much memory; "
             "choose a smaller canvas or the other random generator."
         )
-    count = _count(recipe, generator, frame)
+    count, drew_empty = _count(recipe, generator, frame)
     factor = max(generator.normal(_mean_size(recipe), recipe.size_bias_spread), 0.3)
     warp = BilinearQuadrilateral.random(generator, frame, recipe.warp_margin / _PUBLISHED_SIDE)
 
@@ -174,14 +174,13 @@ def hou_polygons(recipe: HouPolygonsRecipe | None = None, seed: int = 0) -> Layo
     ids = range(1, len(outlines) + 1)
     seeds = (keyed_hash(seed, np.arange(1, len(outlines) + 1), 0x5EED) & np.uint64(0xFFFFFFFF)).tolist()
     nuclei = Nucleus.create_many(ids, outlines, ["nucleus"] * len(outlines), texture_seeds=seeds)
-    note = "" if len(kept) >= count else f"{len(kept):,} of {count:,} polygons found a place; lower the density level."
     provenance = {
         "generator": "hou polygons",
         "recipe": recipe.as_json(),
         "seed": seed,
         "requested": count,
         "placed": len(kept),
-        "note": note,
+        "note": _note(recipe, count, len(kept), drew_empty),
     }
     return Layout.from_nuclei(nuclei, (recipe.height, recipe.width), pixel, provenance=provenance)
 
@@ -231,12 +230,25 @@ def _mean_size(recipe: HouPolygonsRecipe) -> float:
     return recipe.size_bias + recipe.size_bias_per_level * recipe.density_level
 
 
-def _count(recipe: HouPolygonsRecipe, generator: np.random.Generator, frame: tuple[float, float]) -> int:
+def _count(
+    recipe: HouPolygonsRecipe, generator: np.random.Generator, frame: tuple[float, float]
+) -> tuple[int, bool]:
+    """Return how many polygons to draw, and whether this is one of the canvases that are to be empty."""
     area = frame[0] * frame[1] * recipe.pixel_size**2 / _PUBLISHED_SIDE**2
     empty = generator.uniform() < recipe.empty_fraction and recipe.density_level <= 1.0
     mean = recipe.count_base + recipe.count_per_level * recipe.density_level
     count = min(max(generator.normal(mean, recipe.count_spread), 0.0), recipe.count_limit)
-    return 0 if empty else int(count * area)
+    return 0 if empty else int(count * area), bool(empty)
+
+
+def _note(recipe: HouPolygonsRecipe, count: int, placed: int, drew_empty: bool) -> str:
+    if drew_empty:
+        return f"This seed drew an empty canvas, as 1 in {1.0 / recipe.empty_fraction:.3g} does; take another seed."
+    if count == 0:
+        return "This seed drew a count of no nuclei; take another seed, or raise the density level."
+    if placed < count:
+        return f"{placed:,} of {count:,} polygons found a place; lower the density level."
+    return ""
 
 
 def _valid_polygons(

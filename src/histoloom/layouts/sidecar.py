@@ -68,9 +68,11 @@ def sidecar_document(layout: Layout, raster_sha256: str | None = None) -> dict[s
     }
 
 
-def write_sidecar(path: str | Path, layout: Layout, raster_sha256: str | None = None) -> None:
-    """Write the sidecar of the label map or GeoJSON at ``path``, whole or not at all."""
-    write_compact_json(sidecar_path(path), sidecar_document(layout, raster_sha256))
+def write_sidecar(
+    path: str | Path, layout: Layout, raster_sha256: str | None = None, marks: Mapping[str, Any] | None = None
+) -> None:
+    """Write the sidecar of the label map or GeoJSON at ``path``, whole or not at all, with further marks in it."""
+    write_compact_json(sidecar_path(path), {**(marks or {}), **sidecar_document(layout, raster_sha256)})
 
 
 def write_compact_json(path: Path, document: Mapping[str, Any]) -> None:

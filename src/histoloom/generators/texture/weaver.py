@@ -42,7 +42,7 @@ class TextureWeaver:
     """Weaves with the textures of a look; no training, no GPU."""
 
     name: ClassVar[str] = "texture"
-    title: ClassVar[str] = "Texture weaver (Hou et al. 2019, without GAN)"
+    title: ClassVar[str] = "Texture weaver (no training)"
     recipe_type: ClassVar[type[TextureRecipe]] = TextureRecipe
     tile_invariant: ClassVar[bool] = True
 
