@@ -1,8 +1,13 @@
 """What opening a 20,000 x 20,000 slide costs: memory added to an idle viewer, and the share of the file that is read.
 
-Generates a JPEG pyramid (BigTIFF, a few distinct tiles of real tissue over and over), opens it with `open_tile`, shows
-it in a real napari viewer as overview and zoomed in once, and deletes it. Without a display it runs itself again under
-xvfb. `level_overview` and `level_zoomed` are the pyramid levels that the viewer really showed.
+Generates a JPEG pyramid (BigTIFF, a few distinct tiles of real tissue over and over), opens it as a person does
+(`viewer.open(path, plugin="histoloom")`, with the three docks open), shows it as overview and zoomed in once, and
+deletes it. Without a display it runs itself again under xvfb.
+
+The memory is that of the viewer's process. `memory_added_mb` is over an idle viewer without anything of histoloom;
+`memory_docks_mb` is the part of it that the docks take before the slide is opened. `fraction_read` counts every byte
+that the process reads from any file once the plugin is loaded. `level_overview` and `level_zoomed` are the pyramid
+levels that the viewer really showed.
 
     python benchmarks/open_slide.py [--json]
 """
@@ -25,6 +30,7 @@ from typing import Any
 SIDE = 20_000
 TILE = 256
 LEVELS = 5
+RESOLUTION = (1e4 / 0.25, 1e4 / 0.25)  # pixels per centimetre at 0.25 µm
 GOALS = {"memory_added_mb": 300.0, "fraction_read": 0.05}
 
 
@@ -49,6 +55,7 @@ def main() -> None:
         size = slide.stat().st_size
     result = {
         "memory_added_mb": round(memory["added_mb"], 1),
+        "memory_docks_mb": round(memory["docks_mb"], 1),
         "fraction_read": round(reading["bytes_read"] / size, 5),
         "fraction_read_overview": round(reading["bytes_read_overview"] / size, 5),
         "level_overview": reading["level_overview"],
@@ -96,7 +103,6 @@ def write_pyramid(path: Path) -> None:
         for y, x in corners
     ]
     options = {"tile": (TILE, TILE), "compression": "jpeg", "photometric": "rgb", "dtype": "uint8"}
-    centimetre = (1e4 / 0.25, 1e4 / 0.25)
 
     def tiles_of(side: int) -> Iterator[bytes]:
         return islice(cycle(encoded), (-(-side // TILE)) ** 2)
@@ -108,7 +114,7 @@ def write_pyramid(path: Path) -> None:
             writer.write(
                 tiles_of(side),
                 shape=(side, side, 3),
-                resolution=centimetre,
+                resolution=RESOLUTION,
                 resolutionunit="CENTIMETER",
                 **options,
                 **kind,
@@ -121,7 +127,8 @@ def measure(what: str, slide: Path) -> dict[str, float]:
 
     viewer = napari.Viewer()
     if what == "reading":
-        import_everything()
+        open_docks(viewer)
+        import_everything(viewer)
     settle()
     return measure_memory(viewer, slide) if what == "memory" else measure_reading(viewer, slide)
 
@@ -131,11 +138,12 @@ def measure_memory(viewer: Any, slide: Path) -> dict[str, float]:
 
     process = psutil.Process()
     before = process.memory_info().rss
-    most = before
+    open_docks(viewer)
+    most = with_docks = settle()
     for step in (show, zoom_in):
         step(viewer, slide)
         most = max(most, settle())
-    return {"added_mb": (most - before) / 1e6}
+    return {"added_mb": (most - before) / 1e6, "docks_mb": (with_docks - before) / 1e6}
 
 
 def measure_reading(viewer: Any, slide: Path) -> dict[str, float]:
@@ -144,7 +152,7 @@ def measure_reading(viewer: Any, slide: Path) -> dict[str, float]:
     show(viewer, slide)
     opened = time.perf_counter() - started
     settle()
-    overview, level_overview = bytes_read() - start, viewer.layers[0].data_level
+    overview, level_overview = bytes_read() - start, viewer.layers[slide.stem].data_level
     zoom_in(viewer, slide)
     settle()
     return {
@@ -152,23 +160,24 @@ def measure_reading(viewer: Any, slide: Path) -> dict[str, float]:
         "bytes_read_overview": overview,
         "bytes_read": bytes_read() - start,
         "level_overview": level_overview,
-        "level_zoomed": viewer.layers[0].data_level,
+        "level_zoomed": viewer.layers[slide.stem].data_level,
     }
 
 
 def show(viewer: Any, slide: Path) -> None:
-    from histoloom.tiles.reading import open_tile
-
-    tile = open_tile(slide)
-    viewer.add_image(
-        list(tile.levels), multiscale=True, rgb=True, scale=(tile.pixel_size, tile.pixel_size), name="Slide"
-    )
+    viewer.open(str(slide), plugin="histoloom")
     viewer.reset_view()
 
 
-def zoom_in(viewer: Any, _slide: Path) -> None:
+def open_docks(viewer: Any) -> None:
+    from histoloom.gui.menus import open_docks as open_all
+
+    open_all(viewer)
+
+
+def zoom_in(viewer: Any, slide: Path) -> None:
     """Look at the middle at full resolution: one pixel of the slide for each of the screen."""
-    size = viewer.layers[0].scale[0]
+    size = viewer.layers[slide.stem].scale[0]
     viewer.camera.center = (SIDE / 2 * size, SIDE / 2 * size)
     viewer.camera.zoom = 1.0 / size
 
@@ -187,20 +196,27 @@ def settle(seconds: float = 1.5) -> int:
     return most
 
 
-def import_everything() -> None:
-    """Open a small tiled TIFF, so that no imports are counted as reading."""
+def import_everything(viewer: Any) -> None:
+    """Open a small tiled TIFF in the same way, so that no imports are counted as reading."""
     import numpy as np
     import tifffile
-
-    from histoloom.tiles.reading import open_tile
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "small.tif"
         tifffile.imwrite(
-            path, np.zeros((4096, 4096, 3), np.uint8), tile=(256, 256), compression="jpeg", photometric="rgb"
+            path,
+            np.zeros((4096, 4096, 3), np.uint8),
+            tile=(256, 256),
+            compression="jpeg",
+            photometric="rgb",
+            resolution=RESOLUTION,
+            resolutionunit="CENTIMETER",
         )
-        with open_tile(path) as tile:
-            tile.levels[0][:1, :1].compute()
+        (layer,) = viewer.open(str(path), plugin="histoloom")
+        settle()
+        tile = layer.metadata["histoloom_tile"]
+        viewer.layers.remove(layer)
+        tile.close()
 
 
 def bytes_read() -> int:

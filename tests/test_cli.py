@@ -123,6 +123,36 @@ def test_a_random_layout_from_the_shell_is_the_one_from_the_library(capsys, tmp_
         assert recipe.rows == (((10.0, 10.0), (10.0, 60.0)),)
 
 
+def test_a_preset_of_the_other_generator_is_refused(capsys, tmp_path):
+    path = tmp_path / "layout.tif"
+    words = ["layout", "random", "-o", path, "--generator", "polygons", "--preset", "mixed"]
+
+    code, _, err = run(capsys, *words)
+
+    assert code == 1
+    assert is_one_sentence(err)
+    assert "'mixed' belongs to '--generator random'" in err
+    assert not path.exists()
+
+
+def test_a_seed_that_drew_an_empty_canvas_is_said(capsys, tmp_path):
+    code, out, err = run(capsys, "layout", "random", "-o", tmp_path / "layout.tif", "--generator", "polygons")
+
+    assert code == 0
+    assert out.startswith("0 nuclei on 400 x 400 pixels")
+    assert err == "This seed drew an empty canvas, as 1 in 10 does; take another seed.\n"
+
+
+def test_a_recipe_that_contradicts_itself_is_said_in_words(capsys, tmp_path):
+    words = ["--epithelial-share", 0, "--inflammatory-share", 0, "--spindle-share", 0]
+
+    code, _, err = run(capsys, "layout", "random", "-o", tmp_path / "layout.tif", *words)
+
+    assert code == 1
+    assert is_one_sentence(err)
+    assert err.startswith("The recipe is not usable (all class shares are 0;")
+
+
 def test_options_say_more_than_a_recipe_file_and_a_file_more_than_defaults(capsys, tmp_path):
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps({"density": 1000.0, "min_spacing": 2.0, "height": 64, "width": 80}))

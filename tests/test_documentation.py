@@ -32,3 +32,22 @@ def test_the_page_of_shortcuts_is_that_of_the_program():
     script = runpy.run_path(str(ROOT / "docs" / "shortcuts_page.py"))
 
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run docs/shortcuts_page.py"
+
+
+def test_pictures_that_are_shown_are_there_and_pictures_that_are_there_are_shown():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    shown = {
+        (page.parent / target).resolve()
+        for page in pages
+        for target in re.findall(r"!\[[^\]]*\]\(([^)\s]+)", page.read_text(encoding="utf-8"))
+        if "://" not in target
+    }
+
+    assert shown == {each.resolve() for each in (ROOT / "docs" / "images").iterdir()}
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [each.relative_to(ROOT / "docs").as_posix() for each in (ROOT / "docs").rglob("*.md")]
+
+    assert [page for page in pages if page not in navigation] == []

@@ -8,6 +8,7 @@ a seed, canvas coordinates, a nucleus's texture seed, a counter. The mixing step
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,24 @@ def keyed_hash(*key: ArrayLike) -> NDArray[np.uint64]:
     Parameters
     ----------
     *key
-        Integers or integer arrays that broadcast together. Negative values are taken modulo 2**64.
+        Integers or integer arrays that broadcast together. Integers of any size are taken modulo 2**64.
 
     Returns
     -------
     NDArray[np.uint64]
         One hash for each element of the broadcast key (0-d for scalars).
+
+    Raises
+    ------
+    TypeError
+        If a part of the key is not made of integers: rounding would give different keys the same hash.
     """
     state: NDArray[Any] = np.asarray(0, np.uint64)
     with np.errstate(over="ignore"):
         for part in key:
             word = np.asarray(part)
+            if word.dtype.kind not in "biu":
+                word = _modulo(word)
             if word.dtype != np.uint64:
                 word = word.astype(np.int64).astype(np.uint64)
             state = state + word * _GOLDEN + _GOLDEN
@@ -42,6 +50,12 @@ def keyed_hash(*key: ArrayLike) -> NDArray[np.uint64]:
             state = (state ^ (state >> np.uint64(27))) * _MIX_2
             state = state ^ (state >> np.uint64(31))
     return np.asarray(state, np.uint64)
+
+
+def _modulo(word: NDArray[Any]) -> NDArray[np.uint64]:
+    """Return integers that numpy has no type for modulo 2**64."""
+    remainders = [operator.index(each) % 2**64 for each in word.ravel().tolist()]
+    return np.array(remainders, np.uint64).reshape(word.shape)
 
 
 def keyed_uniform(*key: ArrayLike) -> NDArray[np.float64]:

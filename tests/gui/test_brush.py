@@ -8,6 +8,7 @@ from canvas_mouse import Mouse, assert_shows_the_truth
 
 from histoloom.gui.canvas import Canvas
 from histoloom.gui.tools import Tool
+from histoloom.layouts import Layout
 
 FREE = ((80.0, 80.0), (80.0, 84.0), (80.0, 90.0))
 
@@ -165,3 +166,20 @@ def test_many_strokes_leave_napari_history_small(canvas: Canvas, mouse: Mouse) -
     assert len(layer._undo_history) <= 100
     assert_shows_the_truth(canvas)
     assert np.array_equal(canvas.layout.rasterize(), layer.data)
+
+
+def test_a_stroke_may_be_larger_than_any_fill(canvas: Canvas, mouse: Mouse) -> None:
+    canvas.open_layout(Layout.empty((60, 60), canvas.layout.pixel_size))
+    canvas.layout_layer().brush_size = 50
+    canvas.tool = Tool.BRUSH
+    mouse.drag((30.0, 30.0), (30.0, 34.0))
+    assert canvas.layout.nuclei[1].outline.area > 0.4 * 60 * 60
+    assert_shows_the_truth(canvas)
+
+
+def test_a_layer_that_was_given_other_data_is_made_from_the_table_again(canvas: Canvas, mouse: Mouse) -> None:
+    canvas.layout_layer().data = np.zeros((30, 30), np.int32)
+    mouse.drag(*FREE)
+    mouse.drag(*FREE)
+    assert_shows_the_truth(canvas)
+    assert len(canvas.layout.nuclei) >= 4

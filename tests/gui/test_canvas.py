@@ -145,6 +145,9 @@ def test_an_untouched_canvas_takes_the_size_of_a_tile(viewer: ViewerModel) -> No
     canvas.set_tile(Tile.from_array(np.full((50, 60, 3), 200, np.uint8), 0.5), "another")
     assert [layer.name for layer in canvas.viewer.layers] == ["another", "Layout"]
     assert canvas.layout.pixel_size == 0.5
+    canvas.set_tile(Tile.from_array(np.full((50, 60, 3), 200, np.uint8), 1.0), "of the same size")
+    assert canvas.layout.pixel_size == 1.0
+    assert tuple(canvas.layout_layer().scale) == (1.0, 1.0)
 
 
 def test_the_selection_forgets_nuclei_that_are_gone(canvas: Canvas) -> None:

@@ -115,3 +115,14 @@ def test_keys_turn_and_size_the_stamp(canvas: Canvas) -> None:
     assert upright.window.shape[0] > upright.window.shape[1]
     assert lying.window.shape[1] > lying.window.shape[0]
     assert lying.area > 1.8 * upright.area
+
+
+def test_points_of_a_deleted_layer_are_shown_before_they_grow(canvas: Canvas) -> None:
+    canvas.centroids.show(np.array([[80.0, 20.0]]))
+    canvas.viewer.layers.remove(canvas.layers.find(CENTROIDS))
+    before = dict(canvas.layout.nuclei)
+    canvas.centroids.grow()
+    assert dict(canvas.layout.nuclei) == before
+    assert canvas.layers.find(CENTROIDS) is not None
+    canvas.centroids.grow()
+    assert len(canvas.layout.nuclei) == len(before) + 1

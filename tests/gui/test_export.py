@@ -18,7 +18,7 @@ from histoloom.generators import weave
 from histoloom.generators.texture import TextureRecipe
 from histoloom.gui import menus
 from histoloom.gui.canvas import Canvas, canvas_of
-from histoloom.gui.export import CanvasContents, Weaving, contents_of, export_canvas
+from histoloom.gui.export import CanvasContents, Weaving, contents_of, export_canvas, files_of_export
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.preferences import Preferences, _from_settings, in_palette, preferences, preferred_cache_folder
 from histoloom.gui.readers import layout_layer, tile_layer
@@ -93,11 +93,85 @@ def test_an_export_takes_what_is_on_the_canvas(canvas: Canvas, look: Look):
 
     live.set_look(look, "texture", TextureRecipe())
     live.seed = 3
+    canvas.woven_layer()
     contents = contents_of(canvas)
     live.close()
 
     assert contents.layout is canvas.layout
     assert contents.weaving == Weaving(look, "texture", TextureRecipe(), 3)
+
+
+def test_a_real_tile_stays_real_until_something_is_woven(canvas: Canvas, look: Look, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (*canvas.layout.shape, 3), np.uint8)
+    canvas.set_tile(Tile.from_array(pixels, 0.5), "annotated")
+    live = live_weaving_of(canvas)
+    live.set_look(look, "texture", TextureRecipe())
+    contents = contents_of(canvas)
+    live.close()
+
+    assert contents.weaving is None
+    assert contents.subject == "the real tile and its layout"
+    paths = export_canvas(contents, tmp_path, "case")
+    assert np.array_equal(np.asarray(Image.open(paths["image"])), pixels)
+    assert json.loads(paths["record"].read_text())["synthetic"] is False
+
+
+@pytest.mark.parametrize("is_woven", [True, False])
+@pytest.mark.parametrize("coco", [True, False])
+def test_the_names_of_an_export_are_known_before_it(layout, weaving, tmp_path, is_woven, coco):
+    tile = Tile.from_array(np.full((*layout.shape, 3), 170, np.uint8))
+    contents = CanvasContents(layout, weaving if is_woven else None, tile)
+
+    names = files_of_export(contents, "case", coco=coco)
+    export_canvas(contents, tmp_path, "case", coco=coco)
+
+    assert names == sorted(each.name for each in tmp_path.iterdir())
+
+
+def test_a_failed_export_of_a_real_tile_keeps_the_former_one_whole(layout, tmp_path, monkeypatch):
+    from histoloom.gui import export
+
+    former = CanvasContents(layout, tile=Tile.from_array(np.full((*layout.shape, 3), 170, np.uint8)))
+    export_canvas(former, tmp_path, "case")
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "layout_to_coco", full_disk)
+    other = CanvasContents(layout, tile=Tile.from_array(np.full((*layout.shape, 3), 90, np.uint8)))
+    with pytest.raises(WriteError, match="No space left"):
+        export_canvas(other, tmp_path, "case")
+
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+def test_files_that_are_there_are_replaced_only_after_a_question(
+    viewer: ViewerModel, canvas: Canvas, said, qtbot: QtBot, tmp_path, monkeypatch
+):
+    from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+    (tmp_path / "case_labels.tif").write_bytes(b"precious")
+    (tmp_path / "case.geojson").write_bytes(b"precious, too")
+    asked: list[str] = []
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+
+    def answer(_parent, _title, text, *_buttons):
+        asked.append(text)
+        return answers.pop(0)
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "case.json"), ""))
+    monkeypatch.setattr(QMessageBox, "question", answer)
+
+    menus.export_canvas_to_folder(viewer)
+    assert asked[0].startswith("'case.geojson' and 1 more of this export are in")
+    assert said == ["Nothing was exported and nothing was replaced; export again with another name."]
+    assert (tmp_path / "case_labels.tif").read_bytes() == b"precious"
+    assert len(list(tmp_path.iterdir())) == 2
+
+    menus.export_canvas_to_folder(viewer)
+    qtbot.waitUntil(lambda: len(said) == 2, timeout=20_000)
+    assert load_layout(tmp_path / "case_labels.tif").equals(canvas.layout)
 
 
 def test_a_tile_of_another_size_is_left_out(layout, tmp_path):
@@ -127,17 +201,19 @@ def test_a_failed_export_leaves_nothing_half_written(layout, weaving, tmp_path):
 
 
 def test_exporting_in_the_background_says_for_research(canvas: Canvas, said, qtbot: QtBot, tmp_path):
-    worker = menus.start_export(canvas, tmp_path / "case.json")
+    worker = menus.start_export(contents_of(canvas), tmp_path / "case.json")
     qtbot.waitUntil(lambda: bool(said), timeout=20_000)
 
     assert worker is not None
-    assert said == [f"4 files were exported to '{tmp_path}'. For research, not for diagnosis."]
+    assert said == [
+        f"4 files of the layout without a picture were exported to '{tmp_path}'. For research, not for diagnosis."
+    ]
     assert (tmp_path / "case_labels.tif").exists()
 
 
 def test_a_failed_export_in_the_background_is_said(canvas: Canvas, said, qtbot: QtBot, tmp_path):
     (tmp_path / "file").write_text("")
-    menus.start_export(canvas, tmp_path / "file" / "case.json")
+    menus.start_export(contents_of(canvas), tmp_path / "file" / "case.json")
     qtbot.waitUntil(lambda: bool(said), timeout=20_000)
 
     assert "cannot be written" in said[0]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from canvas_mouse import assert_shows_the_truth
+from canvas_mouse import Mouse, assert_shows_the_truth
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QWidget
 
 from histoloom.gui.autosave_file import write_autosave
+from histoloom.gui.canvas import canvas_of
 from histoloom.gui.layout_check import check_layout
 from histoloom.gui.layout_counts import LayoutCounts
 from histoloom.gui.layout_dock import LayoutDock
@@ -106,18 +109,100 @@ def test_a_folder_that_cannot_be_written_is_explained(dock: LayoutDock, tmp_path
     assert "cannot be written" in dock.status.text
 
 
-def test_a_crashed_session_is_offered_and_recovered(
+def test_each_crashed_session_is_offered_until_it_is_answered(
     viewer: ViewerModel, layout: Layout, tmp_path: Path, qtbot: Any
 ) -> None:
-    write_autosave(layout, tmp_path / f"canvas-{2**22 + 12345}-1.npz")
+    older = layout.with_nuclei({1: None})
+    for index, each in enumerate((older, layout)):
+        path = tmp_path / f"canvas-{2**22 + index}-1.npz"
+        write_autosave(each, path)
+        os.utime(path, (1e9 + index, 1e9 + index))
     dock = LayoutDock(viewer, tmp_path)
     qtbot.addWidget(dock)
-    assert dock.status.level is Level.ATTENTION
-    dock.status.click()
+    assert "1 more" in dock.recovery.text
+    dock.canvas.edit_message("Something else happened.")
+    assert "recover it?" in dock.recovery.text
+    dock.recovery.yes.click()
+    assert dock.canvas.layout.equals(layout)
+    assert "recover it?" in dock.recovery.text
+    dock.recovery.no.click()
+    assert dock.recovery.text == ""
     assert dock.canvas.layout.equals(layout)
     dock.autosave.wait()
     dock.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_autosave_is_shown(viewer: ViewerModel, tmp_path: Path, qtbot: Any) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    dock = LayoutDock(viewer, tmp_path / "file")
+    qtbot.addWidget(dock)
+    nucleus = Nucleus.create(1, Outline.ellipse((30.0, 30.0), (9.0, 6.0)))
+    dock.canvas.change("Stamp", {1: nucleus})
+    dock.autosave.save()
+    qtbot.waitUntil(lambda: dock.status.level is Level.ERROR)
+    assert "cannot be written" in dock.status.text
+
+
+def test_a_dock_that_goes_with_its_window_removes_its_autosave(
+    viewer: ViewerModel, layout: Layout, tmp_path: Path, qtbot: Any
+) -> None:
+    window = QWidget()
+    dock = LayoutDock(viewer, tmp_path)
+    dock.setParent(window)
+    dock.canvas.open_layout(layout)
+    dock.autosave.save()
+    dock.autosave.wait()
+    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".lock", ".npz"]
+    with qtbot.waitSignal(dock.destroyed):
+        window.deleteLater()
+    assert list(tmp_path.iterdir()) == []
+    assert canvas_of(viewer).autosave is None
+
+
+def test_a_drawn_path_then_generate_stands_epithelium_along_it(dock: LayoutDock, qtbot: Any, mouse: Mouse) -> None:
+    pixel_size = dock.canvas.layout.pixel_size
+    dock.canvas.open_layout(Layout.empty((200, 260), pixel_size))
+    dock.tools._tool_buttons[Tool.CURVE].click()
+    assert "draw curves first" in dock.random.curves.text()
+    mouse.drag(*[(100.0, float(x)) for x in range(30, 231, 10)])
+    assert len(dock.canvas.sketch.curves) == 0  # taken over as soon as napari has finished
+    qtbot.waitUntil(lambda: len(dock.canvas.sketch.curves) == 1)
+    assert dock.random.curves.text() == "A row of epithelium will stand along the drawn curve."
+    dock.random.form.fields["density"].value = 0.0
+    with qtbot.waitSignal(dock.random.finished, timeout=20_000):
+        dock.random.generate()
+    nuclei = list(dock.canvas.layout.nuclei.values())
+    centers = np.array([each.outline.centroid for each in nuclei])
+    assert {each.class_name for each in nuclei} == {"epithelial"}
+    assert len(nuclei) >= 10
+    assert np.abs(centers[:, 0] - 100.0).max() * pixel_size < 8.0
+    assert np.ptp(centers[:, 1]) > 150
+    assert len(dock.canvas.sketch.curves) == 1
+    qtbot.waitUntil(lambda: not dock.random.is_running)
+
+
+def test_size_and_direction_of_the_stamp_are_boxes_in_step_with_the_keys(dock: LayoutDock) -> None:
+    stamp, panel = dock.canvas.stamp_tool, dock.tools
+    stamp.name = "lymphocyte"
+    assert panel.stamp_size.value() == 7.0
+    assert panel.stamp_turn.text() == "random"
+    panel.stamp_size.setValue(9.0)
+    panel.stamp_turn.setValue(30)
+    assert stamp.stamp.diameter == 9.0
+    assert stamp.stamp.orientation == 30.0
+    stamp.grow(1.1)
+    stamp.turn(15.0)
+    assert stamp.stamp.diameter == pytest.approx(9.9)
+    assert panel.stamp_size.value() == pytest.approx(9.9)
+    assert panel.stamp_turn.value() == 15
+    stamp.turn(30.0)
+    assert panel.stamp_turn.value() == 345
+    panel.stamp_turn.setValue(panel.stamp_turn.minimum())
+    assert stamp.stamp.orientation is None
+    stamp.name = "epithelial, tall"
+    assert panel.stamp_size.value() == 8.0
+    assert panel.stamp_turn.value() == 90
 
 
 def test_check_says_what_is_wrong_and_repair_mends_it(dock: LayoutDock) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from canvas_mouse import assert_shows_the_truth
+from canvas_mouse import Mouse, assert_shows_the_truth
 from qtpy.QtWidgets import QApplication
 
 from histoloom.errors import LayoutError
@@ -43,6 +43,80 @@ def test_open_paths_stay_as_guides(canvas: Canvas, qapp: QApplication) -> None:
     assert len(canvas.layout.nuclei) == 4
     np.testing.assert_allclose(canvas.sketch.curves[0], SQUARE[:3])
     assert len(sketch.data) == 1
+
+
+def test_curves_have_their_steps_in_the_one_history(canvas: Canvas, mouse: Mouse, qapp: QApplication) -> None:
+    canvas.select({1})
+    canvas.select_tool.delete()
+    canvas.tool = Tool.CURVE
+    mouse.drag((20.0, 20.0), (20.0, 40.0), (30.0, 60.0))
+    qapp.processEvents()
+    (curve,) = canvas.sketch.curves
+    mouse.drag((80.0, 20.0), (80.0, 40.0), (90.0, 60.0))
+    assert canvas.history.undoable == ("Delete a nucleus", "Draw a curve")
+    canvas.undo()  # at once, before Qt has come round
+    assert canvas.history.redoable == ("Draw a curve",)
+    assert [each.tolist() for each in canvas.sketch.curves] == [curve.tolist()]
+    canvas.undo()
+    assert canvas.sketch.curves == []
+    assert len(canvas.layers.find(SKETCH).data) == 0
+    assert 1 not in canvas.layout.nuclei
+    canvas.undo()
+    assert 1 in canvas.layout.nuclei
+    canvas.redo()
+    canvas.redo()
+    assert [each.tolist() for each in canvas.sketch.curves] == [curve.tolist()]
+    layer = canvas.layers.find(SKETCH)
+    layer.selected_data = {0}
+    layer.remove_selected()
+    qapp.processEvents()
+    assert canvas.history.undoable[-1] == "Remove a curve"
+    canvas.undo()
+    assert [each.tolist() for each in canvas.sketch.curves] == [curve.tolist()]
+
+
+def test_undo_takes_back_the_curve_that_is_being_drawn(canvas: Canvas, mouse: Mouse, qapp: QApplication) -> None:
+    canvas.change("Delete a nucleus", {1: None})
+    canvas.tool = Tool.CURVE
+    mouse.press((20.0, 20.0))
+    mouse.move((20.0, 40.0))
+    mouse.move((30.0, 60.0))
+    canvas.undo()
+    qapp.processEvents()
+    assert canvas.sketch.curves == []
+    assert len(canvas.layers.find(SKETCH).data) == 0
+    assert 1 not in canvas.layout.nuclei
+
+
+def test_another_layout_keeps_the_curves_unless_they_may_go(canvas: Canvas, layout: Layout, qapp: QApplication) -> None:
+    canvas.tool = Tool.CURVE
+    sketch = canvas.layers.find(SKETCH)
+    sketch.add(SQUARE[:3], shape_type="path")
+    qapp.processEvents()
+    canvas.replace_layout("Generate", layout.with_nuclei({1: None}))
+    canvas.open_layout(layout)
+    assert len(canvas.sketch.curves) == 1
+    canvas.viewer.layers.remove(sketch)
+    assert canvas.sketch.curves == []  # what is not seen does nothing
+    canvas.tool = Tool.CURVE
+    assert len(canvas.sketch.curves) == 1
+    canvas.open_layout(layout, keeps_curves=False)
+    assert canvas.sketch.curves == []
+    assert len(canvas.layers.find(SKETCH).data) == 0
+
+
+def test_another_layout_ends_the_editing_of_outlines(canvas: Canvas, layout: Layout, qapp: QApplication) -> None:
+    canvas.select({1})
+    canvas.sketch.edit_outlines()
+    other = layout.with_nuclei({1: layout.nuclei[1].moved(40.0, 50.0)})
+    canvas.replace_layout("Generate", other)
+    sketch = canvas.layers.find(SKETCH)
+    assert canvas.sketch.edited == frozenset()
+    assert len(sketch.data) == 0
+    assert canvas.tool is Tool.SELECT
+    qapp.processEvents()
+    assert canvas.layout.equals(other)
+    assert_shows_the_truth(canvas)
 
 
 def test_dragging_a_vertex_of_an_outline_reshapes_its_nucleus(

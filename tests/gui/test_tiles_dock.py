@@ -612,3 +612,32 @@ def test_real_tiles_are_listed_with_their_counts(qtbot: Any, dock: TilesDock, sh
     qtbot.waitUntil(
         lambda: bool(captions(dock)) and captions(dock)[0] == ["01_1", "69 nuclei", "patient 01"], timeout=20_000
     )
+
+
+def test_a_split_is_saved_as_a_table(listed: TilesDock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not listed.split.save.isEnabled()
+    listed.split.shares["validation"].setValue(0)
+    listed.split.way.setCurrentIndex(1)
+    target = tmp_path / "split.csv"
+    monkeypatch.setattr(tiles_dock.QFileDialog, "getSaveFileName", lambda *_, **__: (str(target), ""))
+
+    listed.split.save.click()
+
+    rows = [line.split(",") for line in target.read_text(encoding="utf-8").splitlines()]
+    assert rows[0] == ["id", "patient", "split"]
+    assert [row[:2] for row in rows[1:]] == [["tile_1", "B"], ["tile_2", "A"], ["tile_3", "B"], ["tile_4", "A"]]
+    assert {row[1]: row[2] for row in rows[1:]}.keys() == {"A", "B"}
+    assert sorted({row[2] for row in rows[1:]}) == ["test", "train"]
+    assert listed.status.text == "The split was saved as 'split.csv'."
+
+
+def test_a_split_that_cannot_be_saved_is_said(listed: TilesDock, tmp_path: Path, monkeypatch) -> None:
+    listed.split.way.setCurrentIndex(2)
+    (tmp_path / "file").write_text("")
+    target = tmp_path / "file" / "split.csv"
+    monkeypatch.setattr(tiles_dock.QFileDialog, "getSaveFileName", lambda *_, **__: (str(target), ""))
+
+    listed.split.save.click()
+
+    assert listed.status.level is Level.ERROR
+    assert "cannot be written" in listed.status.text

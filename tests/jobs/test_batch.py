@@ -90,7 +90,10 @@ def test_what_is_missing_cut_short_or_damaged_is_woven_again(batch, tmp_path):
     (folder / "a_seed0_labels.tif").unlink()
     (folder / "a_seed1.png").write_bytes(b"cut")
     (folder / "b_seed0.json").write_text("{")
-    assert batch()[-1] == BatchFinished(3, 1, 0, False)
+    picture = bytearray((folder / "b_seed1.png").read_bytes())
+    picture[len(picture) // 2] ^= 255
+    (folder / "b_seed1.png").write_bytes(picture)
+    assert batch()[-1] == BatchFinished(4, 0, 0, False)
     assert batch()[-1] == BatchFinished(0, 4, 0, False)
     assert json.loads((folder / "b_seed0.json").read_text())["synthetic"]
 

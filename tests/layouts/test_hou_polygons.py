@@ -70,6 +70,17 @@ def test_counts_are_normal_clipped_and_follow_the_area():
     assert (dense == 0).sum() == 0
 
 
+def test_an_empty_canvas_is_said_with_its_reason():
+    assert hou_polygons(HouPolygonsRecipe(), 0).provenance["note"] == (
+        "This seed drew an empty canvas, as 1 in 10 does; take another seed."
+    )
+    none = HouPolygonsRecipe(empty_fraction=0.0, count_base=0.0, count_per_level=0.0, count_spread=0.0)
+    assert "raise the density level" in hou_polygons(none, 0).provenance["note"]
+    drawn = hou_polygons(HouPolygonsRecipe(empty_fraction=0.0, density_level=2), 0)
+    assert drawn.nuclei
+    assert "empty" not in drawn.provenance["note"]
+
+
 def test_half_the_magnification_gives_half_the_pixels():
     areas = []
     for side, pixel_size in ((400, 0.25), (200, 0.5)):

@@ -15,7 +15,7 @@ from histoloom.generators.contract import Generator, PreparedGenerator, WovenTil
 from histoloom.generators.registry import generator_named
 from histoloom.generators.woven_files import save_woven
 from histoloom.layouts import Layout, TissueMap
-from histoloom.recipes import Recipe
+from histoloom.recipes import Recipe, usable_seed
 from histoloom.tiles import Look
 from histoloom.window import Window
 
@@ -85,8 +85,7 @@ def weave(
     """
     chosen = generator_named(generator)
     settings = usable_recipe(chosen, recipe)
-    if not 0 <= seed < 2**63:
-        raise RecipeError(f"A seed of {seed} is not usable; give a whole number from 0 to 2**63 - 1.")
+    seed = usable_seed(seed)
     area = layout.window if window is None else window.intersection(layout.window)
     if area.is_empty:
         raise LayoutError("The window lies outside the canvas, so there is nothing to weave; choose one that meets it.")
@@ -107,7 +106,7 @@ def weave(
         if on_progress is not None:
             on_progress((index + 1) / len(parts))
     image.flags.writeable = False
-    return WovenTile(image, cropped(layout, area), int(seed), generator, settings.as_json(), look.sha256)
+    return WovenTile(image, cropped(layout, area), seed, generator, settings.as_json(), look.sha256)
 
 
 def pieces(window: Window, side: int = PIECE_SIDE) -> list[Window]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -74,11 +75,11 @@ def save_woven(
         raise _cannot_write(target, error) from error
     try:
         _write_parts(woven, staging, names)
-        sizes = {each.name: each.stat().st_size for each in sorted(staging.iterdir())}
-        write_json(staging / f"{name}.json", {**record_of(woven), "files": sizes})
+        digests = {each.name: file_sha256(each) for each in sorted(staging.iterdir())}
+        write_json(staging / f"{name}.json", {**record_of(woven), "files": digests})
         # The record comes last and goes first: where there is one, everything that it lists is there and belongs to it.
         (target / f"{name}.json").unlink(missing_ok=True)
-        for each in [*sizes, f"{name}.json"]:
+        for each in [*digests, f"{name}.json"]:
             (staging / each).replace(target / each)
     except OSError as error:
         raise _cannot_write(target, error) from error
@@ -90,6 +91,12 @@ def save_woven(
 def woven_name(stem: str, seed: int) -> str:
     """Return what the names of a woven tile's files start with."""
     return f"{stem}_seed{seed}"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, by which a record knows the files that belong to it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_stem(stem: str) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import itertools
-import os
-import re
+import sys
 import threading
+import uuid
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +18,14 @@ from qtpy.QtCore import QTimer
 
 from histoloom.errors import HistoloomError
 from histoloom.gui.autosave_file import write_autosave
+from histoloom.gui.session_lock import SessionLock, is_held
 from histoloom.layouts import Layout, LayoutEdit
 
 if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
 
 DELAY_MS = 2000
-_NAME = re.compile(r"canvas-(\d+)-(\d+)\.npz")
-_numbers = itertools.count(1)
+_NAMES = "canvas-*.npz"
 
 
 def autosave_folder() -> Path:
@@ -37,7 +36,8 @@ def autosave_folder() -> Path:
 class Autosave:
     """Keeps a copy of one canvas's layout on disk while it is being drawn.
 
-    The layout is immutable, so it is written in a thread without holding the viewer up. A clean exit removes the copy.
+    The layout is immutable, so it is written in a thread without holding the viewer up. Closing the viewer or ending
+    the program removes the copy; a crash, or a program that ends with an exception, leaves it to be offered again.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ class Autosave:
 
     def __init__(self, canvas: Canvas, folder: Path | None = None, delay_ms: int = DELAY_MS) -> None:
         self.folder = autosave_folder() if folder is None else folder
-        self.path = self.folder / f"canvas-{os.getpid()}-{next(_numbers)}.npz"
+        self.path = self.folder / f"canvas-{uuid.uuid4().hex}.npz"
+        self._session = SessionLock(_lock_of(self.path))
         self._canvas_reference = weakref.ref(canvas)
         self._lock = threading.Lock()
         self._is_closed = False
@@ -88,15 +89,33 @@ class Autosave:
 
     def close(self) -> None:
         """Stop, and remove the copy: this exit is a clean one."""
+        self._stop(is_kept=False)
+
+    def close_at_exit(self) -> None:
+        """Stop as the program ends, and keep the copy if it ends with an exception."""
+        self._stop(is_kept=_ends_with_exception())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is saved any more."""
+        return self._is_closed
+
+    def _stop(self, is_kept: bool) -> None:
         if self._is_closed:
             return
-        self._is_closed = True
+        is_pending = False
         with contextlib.suppress(RuntimeError):  # Qt may have been taken down first
+            is_pending = self._timer.isActive()
             self._timer.stop()
         atexit.unregister(self._at_exit)
         self.wait()
-        with self._lock:
-            discard(self.path)
+        canvas = self._canvas_reference()
+        if is_kept and is_pending and canvas is not None:
+            self._write(canvas.layout)
+        self._is_closed = True
+        if not is_kept:
+            with self._lock:
+                self._discard()
 
     def _on_edited(self, _edit: LayoutEdit, final: bool) -> None:
         if final and not self._is_closed:
@@ -112,58 +131,49 @@ class Autosave:
                 return
             try:
                 if layout.nuclei:
+                    # Held before the copy is there, so that no other session takes it for one left behind.
+                    self._hold()
                     write_autosave(layout, self.path)
                 else:
-                    discard(self.path)
+                    self._discard()
             except HistoloomError as error:
                 self.failed.emit(str(error))
 
+    def _hold(self) -> None:
+        with contextlib.suppress(OSError):  # writing the copy will say what is wrong
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self._session.take()
+
+    def _discard(self) -> None:
+        with contextlib.suppress(OSError):  # a copy too many is no harm
+            self.path.unlink(missing_ok=True)
+        self._session.release()
+
 
 def left_behind(folder: Path | None = None) -> list[Path]:
-    """Return the autosaves of processes that died, the newest first."""
+    """Return the autosaves of sessions that ended without removing them, the newest first."""
     folder = autosave_folder() if folder is None else folder
     try:
-        paths = [path for path in folder.iterdir() if _is_orphan(path)]
+        paths = [path for path in folder.glob(_NAMES) if not is_held(_lock_of(path))]
         return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
     except OSError:
         return []
 
 
 def discard(path: Path) -> None:
-    """Remove an autosave."""
-    with contextlib.suppress(OSError):  # a copy too many is no harm
-        path.unlink(missing_ok=True)
+    """Remove an autosave that was left behind."""
+    for each in (path, _lock_of(path)):
+        with contextlib.suppress(OSError):  # a copy too many is no harm
+            each.unlink(missing_ok=True)
 
 
-def _is_orphan(path: Path) -> bool:
-    match = _NAME.fullmatch(path.name)
-    return match is not None and not _is_alive(int(match.group(1)))
+def _ends_with_exception() -> bool:
+    # Python keeps the exception that it has printed last, which the one that ends a program always is.
+    return getattr(sys, "last_value", None) is not None
 
 
-def _is_alive(process_id: int) -> bool:
-    if os.name == "nt":
-        return _is_alive_on_windows(process_id)
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _is_alive_on_windows(process_id: int) -> bool:
-    # os.kill would end the process there.
-    import ctypes
-
-    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - only Windows has it, and type checkers know
-    handle = kernel.OpenProcess(0x1000, False, process_id)
-    if not handle:
-        return False
-    code = ctypes.c_ulong()
-    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-    kernel.CloseHandle(handle)
-    return code.value == 259
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
 
 
 def _closer(autosave: Autosave) -> Callable[[], None]:
@@ -173,6 +183,6 @@ def _closer(autosave: Autosave) -> Callable[[], None]:
     def close() -> None:
         alive = reference()
         if alive is not None:
-            alive.close()
+            alive.close_at_exit()
 
     return close

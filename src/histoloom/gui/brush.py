@@ -96,6 +96,10 @@ class Brush:
             return
         canvas = self._canvas
         self.flush()
+        if layer.data.shape != canvas.layout.shape:
+            # Somebody gave the layer other data; the table is the truth.
+            canvas.redraw(canvas.layout.window)
+            return
         if mode not in _TITLES or event.button != 1:
             self.get_ready()
             return
@@ -160,7 +164,7 @@ class Brush:
         changes = self._changes(session.baseline, window)
         limit = _LARGEST_FILL * everything.shape[0] * everything.shape[1]
         new = [each for key, each in changes.items() if each is not None and key not in session.baseline.nuclei]
-        if any(each.outline.area > limit for each in new):
+        if session.title in _FILLS and any(each.outline.area > limit for each in new):
             session.cancel()
             self._canvas.redraw(window)
             self._canvas.edit_message("The fill ran out over the canvas and was taken back; close the outline first.")
@@ -183,6 +187,7 @@ class Brush:
         return changes
 
 
+_FILLS = {"Fill a nucleus", "Paint"}  # a polygon or script is not told apart from a fill until its pixels are there
 _TITLES = {"paint": "Draw a nucleus", "erase": "Erase", "fill": "Fill a nucleus"}
 
 

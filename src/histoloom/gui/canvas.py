@@ -112,11 +112,25 @@ class Canvas:
         """Whether a layout has been put on the canvas."""
         return self._is_open
 
-    def open_layout(self, layout: Layout, label_map: NDArray[np.int32] | None = None) -> None:
-        """Put another layout on the canvas (with its rasterization, where that is at hand); the history starts anew."""
+    def open_layout(
+        self, layout: Layout, label_map: NDArray[np.int32] | None = None, *, keeps_curves: bool = True
+    ) -> None:
+        """Put another layout on the canvas; the history starts anew.
+
+        Parameters
+        ----------
+        layout
+            The new layout.
+        label_map
+            Its rasterization, ``int32 (H, W)``, where that is at hand.
+        keeps_curves
+            False for a caller who has asked whether the drawn curves may go as well.
+        """
+        self.sketch.settle()
         self.history.clear()
         self.show_layout(layout, label_map)
-        self.sketch.clear()
+        if not keeps_curves:
+            self.sketch.clear()
         self.centroids.clear()
         self.history_changed.emit()
 
@@ -133,6 +147,7 @@ class Canvas:
             Its rasterization, ``int32 (H, W)``, where that has been made in another thread already.
         """
         self.brush.flush()
+        self.sketch.settle()
         self.push(ReplaceCommand(self, title, self.layout, layout))
         self.show_layout(layout, label_map)
 
@@ -165,10 +180,12 @@ class Canvas:
 
     def set_tile(self, tile: Tile, name: str) -> Image:
         """Show a real tile beneath the layout; an untouched canvas takes its size and pixel size."""
-        layer = self.layers.tile(list(tile.levels), tile.pixel_size or self.layout.pixel_size, name)
+        pixel_size = tile.pixel_size or self.layout.pixel_size
+        layer = self.layers.tile(list(tile.levels), pixel_size, name)
         self.tile = tile
-        if not self.layout.nuclei and not self.history.undoable and tile.shape != self.layout.shape:
-            self.open_layout(blank_layout(tile.shape, tile.pixel_size or self.layout.pixel_size))
+        fits = (tile.shape, pixel_size) == (self.layout.shape, self.layout.pixel_size)
+        if not self.layout.nuclei and not self.history.undoable and not fits:
+            self.open_layout(blank_layout(tile.shape, pixel_size))
         self.tile_changed.emit()
         return layer
 
@@ -293,7 +310,7 @@ class Canvas:
     @tool.setter
     def tool(self, tool: Tool) -> None:
         layer: Any
-        if tool is Tool.SKETCH:
+        if tool in {Tool.SKETCH, Tool.CURVE}:
             layer = self.layers.sketch(self.layout)
         elif tool is Tool.CENTROIDS:
             layer = self.layers.centroids(self.layout)
@@ -336,6 +353,8 @@ class Canvas:
         layer = self.layers.find(LAYOUT)
         if layer is None:
             self.layout_layer()
+        elif layer.data.shape != self.layout.shape:
+            layer.data = self.layout.rasterize()
         elif not window.is_empty and self._raster is not None:
             with self.brush.ignoring_paint():
                 part = self.layout.rasterize(window) if label_map is None else label_map[window.slices]
@@ -361,6 +380,7 @@ class Canvas:
 
     def _step(self, step: Callable[[], str | None], done: str, nothing: str) -> None:
         self.brush.flush()
+        self.sketch.finish_drawing()
         if self._session is not None and self._session.is_previewed:
             self._cancel_session()
             return

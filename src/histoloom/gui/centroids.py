@@ -81,6 +81,10 @@ class Centroids:
         if not len(points):
             canvas.edit_message("There are no centroids to grow; place some with the Centroids tool first.")
             return
+        if canvas.layers.find(CENTROIDS) is None:
+            canvas.layers.centroids(canvas.layout)
+            canvas.edit_message(f"The Centroids layer was deleted; its {len(points)} points are back, grow again.")
+            return
         try:
             grown = grow_centroids(canvas.layout, points, canvas.stamp_tool.stamp)
         except LayoutError as error:

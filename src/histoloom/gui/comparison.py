@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar
 
 from histoloom.gui.canvas_layers import TILE, WOVEN
 
@@ -27,6 +31,8 @@ class Comparison:
     def __init__(self, canvas: Canvas) -> None:
         self._canvas = weakref.ref(canvas)
         self._dock: Any = None
+        self._view: Any = None
+        self._places: _DockPlaces | None = None
         self._link: _CameraLink | None = None
 
     def flicker(self) -> None:
@@ -52,7 +58,10 @@ class Comparison:
         if canvas is None:
             return
         if self._dock is not None:
-            self.close()
+            if self._dock.isHidden():
+                self._dock.show()
+            else:
+                self.close()
             return
         tile = canvas.layers.find(TILE)
         window = getattr(canvas.viewer, "window", None)
@@ -66,10 +75,11 @@ class Comparison:
         second.add_image(
             tile.data, multiscale=tile.multiscale, rgb=True, name=tile.name, scale=tile.scale, units=tile.units
         )
-        view = QtViewer(second)
+        self._view = view = QtViewer(second)
         # Half of the window at first; without a minimum Qt gives the second canvas no room.
         view.setMinimumWidth(320)
         self._link = _CameraLink(camera_of(canvas.viewer), camera_of(second))
+        self._places = _DockPlaces(_main_window(window))
         self._dock = window.add_dock_widget(view, name="Real tile", area="right")
         _place_beside_canvas(self._dock)
         self._dock.destroyed.connect(self._on_destroyed)
@@ -79,25 +89,69 @@ class Comparison:
         canvas, dock = self._canvas(), self._dock
         if dock is None:
             return
-        self._on_destroyed()
-        view = dock.inner_widget() if hasattr(dock, "inner_widget") else dock.widget()
-        view.close()
+        dock.destroyed.disconnect(self._on_destroyed)
         window = getattr(canvas.viewer, "window", None) if canvas is not None else None
         if window is not None:
             window.remove_dock_widget(dock)
+        self._on_destroyed()
 
     def _on_destroyed(self, *_: object) -> None:
         if self._link is not None:
             self._link.close()
-        self._link = None
-        self._dock = None
+        view, places = self._view, self._places
+        self._link = self._dock = self._view = self._places = None
+        # The dock's own button leaves its content behind. Either may be gone if the whole window is.
+        with contextlib.suppress(RuntimeError):
+            if view is not None:
+                view.close()
+        if places is not None:
+            # Qt is in the middle of its own bookkeeping; a bound method alone would be forgotten until then.
+            QTimer.singleShot(0, lambda: places.restore())
+
+
+class _DockPlaces:
+    """Where the docks of a window lie, and how wide they are.
+
+    Parameters
+    ----------
+    main
+        The window, or None.
+    """
+
+    def __init__(self, main: QMainWindow | None) -> None:
+        self._main = main
+        if main is not None:
+            self._state = main.saveState()
+            self._docks = _docks(main)
+            # Docks behind others in their tabs have no true width.
+            self._widths = [(each, each.width()) for each in self._docks if not each.visibleRegion().isEmpty()]
+
+    def restore(self) -> None:
+        """Put the docks back; if others have been opened or closed since then, only widths and front tabs."""
+        main = self._main
+        if main is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the window has been closed
+            if set(_docks(main)) == set(self._docks):
+                main.restoreState(self._state)
+                return
+            for dock, width in self._widths:
+                if dock in _docks(main):
+                    dock.raise_()
+                    main.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+
+
+def _main_window(window: Any) -> QMainWindow | None:
+    main = getattr(window, "_qt_window", None)
+    return main if isinstance(main, QMainWindow) else None
+
+
+def _docks(main: QMainWindow) -> list[QDockWidget]:
+    return [each for each in main.findChildren(QDockWidget) if not each.isHidden()]
 
 
 def _place_beside_canvas(dock: Any) -> None:
     """Put a dock between the canvas and the docks at the right, as wide as what is left of the canvas."""
-    from qtpy.QtCore import Qt
-    from qtpy.QtWidgets import QDockWidget, QMainWindow
-
     main = dock.window()
     if not isinstance(main, QMainWindow):
         return
@@ -105,17 +159,26 @@ def _place_beside_canvas(dock: Any) -> None:
         at_right = main.dockWidgetArea(other) == Qt.DockWidgetArea.RightDockWidgetArea
         if other is not dock and at_right and not other.isFloating() and not other.visibleRegion().isEmpty():
             # A split takes one dock out of its tabs; the others are put back behind it, in their order.
-            tabs = main.tabifiedDockWidgets(other)
-            order = [each for each in main.findChildren(QDockWidget) if each in tabs]
-            main.splitDockWidget(dock, other, Qt.Orientation.Horizontal)
-            for tab in order:
-                main.tabifyDockWidget(other, tab)
+            first, *tabs = _in_tab_order(main, [other, *main.tabifiedDockWidgets(other)])
+            main.splitDockWidget(dock, first, Qt.Orientation.Horizontal)
+            for tab in tabs:
+                main.tabifyDockWidget(first, tab)
+                first = tab
             other.show()
             other.raise_()
             break
     central = main.centralWidget()
     if central is not None:
         main.resizeDocks([dock], [(central.width() + dock.width()) // 2], Qt.Orientation.Horizontal)
+
+
+def _in_tab_order(main: QMainWindow, docks: list[QDockWidget]) -> list[QDockWidget]:
+    titles: list[str] = []
+    for bar in main.findChildren(QTabBar):
+        texts = [bar.tabText(index) for index in range(bar.count())]
+        if bar.isVisible() and {each.windowTitle() for each in docks} <= set(texts):
+            titles = texts
+    return sorted(docks, key=lambda each: titles.index(each.windowTitle()) if titles else 0)
 
 
 def camera_of(viewer: ViewerModel) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from histoloom.layouts import Layout, LayoutEdit, Nucleus, Outline
+from histoloom.layouts.layout import first_free_id
 from histoloom.layouts.nucleus import seed_of_id
 
 _SPECK_UM2 = 2.0
@@ -71,7 +72,7 @@ def _split(layout: Layout, key: int, least: float, changes: dict[int, Nucleus | 
         return False
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
     origin = (window.y0, window.x0)
-    next_id = max([*layout.nuclei, *changes], default=0) + 1
+    next_id = first_free_id([*layout.nuclei, *changes])
     for rank, piece in enumerate(np.argsort(-sizes, kind="stable")):
         outline = Outline.from_mask(pieces == piece + 1, origin)
         if rank == 0:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QDialog,
@@ -24,10 +28,11 @@ from superqt import QCollapsible
 from histoloom.errors import HistoloomError
 from histoloom.gui.autosave import Autosave, discard, left_behind
 from histoloom.gui.autosave_file import read_autosave
-from histoloom.gui.canvas import canvas_of
+from histoloom.gui.canvas import Canvas, canvas_of
 from histoloom.gui.counts_panel import CountsPanel
 from histoloom.gui.latest_call import LatestCall
 from histoloom.gui.layout_check import check_layout
+from histoloom.gui.question_card import QuestionCard
 from histoloom.gui.random_panel import RandomPanel
 from histoloom.gui.shortcuts import help_html
 from histoloom.gui.status_card import Level, StatusCard
@@ -52,12 +57,15 @@ class LayoutDock(QWidget):
         Where the layout is saved while it is drawn (default: the user's state folder).
     """
 
+    _autosave_failed = Signal(str)
+
     def __init__(self, napari_viewer: napari.viewer.Viewer, autosave_folder: Path | None = None) -> None:
         super().__init__()
         self.canvas = canvas = canvas_of(napari_viewer)
         self._autosave_folder = autosave_folder
         self._help: QDialog | None = None
         self.status = StatusCard()
+        self.recovery = QuestionCard()
         self.tools = ToolPanel(canvas)
         self.random = RandomPanel(canvas)
         self.counts = CountsPanel(canvas)
@@ -67,6 +75,7 @@ class LayoutDock(QWidget):
         column = QVBoxLayout(inner)
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(self.status)
+        column.addWidget(self.recovery)
         column.addLayout(self._history_row())
         column.addWidget(self.tools)
         column.addWidget(_folded("Random nuclei", self.random))
@@ -89,7 +98,8 @@ class LayoutDock(QWidget):
         self._on_history()
         if not canvas.is_open:
             canvas.open_layout(canvas.layout)
-        self.autosave = canvas.autosave = canvas.autosave or Autosave(canvas, autosave_folder)
+        self.autosave = self._start_autosave()
+        self._left_behind = left_behind(autosave_folder)
         self._offer_recovery()
 
     def open_file(self, path: str | Path) -> None:
@@ -148,7 +158,8 @@ class LayoutDock(QWidget):
             return
         self.canvas.replace_layout("recover an autosaved layout", layout)
         discard(path)
-        self.autosave.save()
+        if self.canvas.autosave is not None:
+            self.canvas.autosave.save()
         self._say(f"{len(layout.nuclei):,} nuclei were recovered.")
 
     def show_help(self) -> None:
@@ -165,9 +176,24 @@ class LayoutDock(QWidget):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop saving when the dock goes; the layout itself stays on the canvas."""
-        self.autosave.close()
-        self.canvas.autosave = None
+        _closer(self.canvas, self.autosave)()
         super().closeEvent(event)
+
+    def _start_autosave(self) -> Autosave:
+        if self.canvas.autosave is not None:
+            self.canvas.autosave.close()
+        self.canvas.autosave = autosave = Autosave(self.canvas, self._autosave_folder)
+        autosave.save()
+        # It fails in its own thread, where no widget may be touched.
+        self._autosave_failed.connect(self._say_wrong, Qt.ConnectionType.QueuedConnection)
+        autosave.failed.connect(self._on_autosave_failed)
+        # A dock inside a window gets no closeEvent when the window closes.
+        self.destroyed.connect(_closer(self.canvas, autosave))
+        return autosave
+
+    def _on_autosave_failed(self, text: str) -> None:
+        with contextlib.suppress(RuntimeError):  # Qt has taken the dock down already
+            self._autosave_failed.emit(text)
 
     def _history_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -209,14 +235,27 @@ class LayoutDock(QWidget):
         self.status.show_status(Level.OK, "The layout was repaired; Undo takes it back.")
 
     def _offer_recovery(self) -> None:
-        paths = left_behind(self._autosave_folder)
-        if paths:
-            self.status.show_status(
-                Level.ATTENTION,
-                "A layout of a session that ended unexpectedly was saved; recover it?",
-                "Recover",
-                lambda: self.recover(paths[0]),
-            )
+        self._left_behind = [path for path in self._left_behind if path.exists()]
+        if not self._left_behind:
+            return
+        path, *others = self._left_behind
+        when = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+        more = f" {len(others)} more will be asked about." if others else ""
+        self.recovery.ask(
+            f"A layout of a session that ended unexpectedly was saved on {when:%Y-%m-%d} at {when:%H:%M}; "
+            f"recover it?{more}",
+            "Recover",
+            "Discard",
+            self._on_recovery,
+        )
+
+    def _on_recovery(self, is_wanted: bool) -> None:
+        path = self._left_behind.pop(0)
+        if is_wanted:
+            self.recover(path)
+        else:
+            discard(path)
+        self._offer_recovery()
 
     def _on_history(self) -> None:
         history = self.canvas.history
@@ -232,6 +271,19 @@ class LayoutDock(QWidget):
 
     def _say_wrong(self, text: str) -> None:
         self.status.show_status(Level.ERROR, text)
+
+
+def _closer(canvas: Canvas, autosave: Autosave) -> Callable[..., None]:
+    """Return what ends an autosave of a canvas, whether or not canvas and dock are still there."""
+    reference = weakref.ref(canvas)
+
+    def close(*_: object) -> None:
+        autosave.close()
+        alive = reference()
+        if alive is not None and alive.autosave is autosave:
+            alive.autosave = None
+
+    return close
 
 
 def _folded(title: str, widget: Any, is_open: bool = False) -> QCollapsible:

@@ -74,6 +74,7 @@ class LiveWeaving(QObject):
         self.shown: tuple[str, int] | None = None
         """Generator and seed of the pixels in the Woven layer; None before the first."""
         self._problem = ""
+        self._is_closed = False
         self._thumbnail_timer = QTimer(self)
         self._thumbnail_timer.setSingleShot(True)
         self._thumbnail_timer.setInterval(_PAUSE_MS)
@@ -134,12 +135,14 @@ class LiveWeaving(QObject):
         self._live.weave_all()
 
     def close(self) -> None:
-        """End the weave process."""
+        """End the weave process; what it still answers is dropped. Safe to call again."""
+        self._is_closed = True
         canvas = self._canvas()
         if canvas is not None:
             canvas.layout_edited.disconnect(self._on_edited, missing_ok=True)
             canvas.layout_replaced.disconnect(self._on_replaced, missing_ok=True)
-            _weavers.pop(canvas, None)
+            if _weavers.get(canvas) is self:
+                del _weavers[canvas]
         self._thumbnail_timer.stop()
         self._live.set_enabled(False)
         self.client.close()
@@ -159,6 +162,8 @@ class LiveWeaving(QObject):
             self.status_changed.emit(Level.ATTENTION, text)
 
     def _on_answer(self, answer: Any) -> None:
+        if self._is_closed:
+            return
         if isinstance(answer, WeaveFailure):
             self._problem = answer.sentence
             self.status_changed.emit(Level.ERROR, answer.sentence)
@@ -188,6 +193,8 @@ class LiveWeaving(QObject):
             layer.refresh(extent=False, highlight=False)
 
     def _on_status(self, status: WeaverStatus) -> None:
+        if self._is_closed:
+            return
         self.device = status.device or self.device
         self.last_seconds = status.last_seconds
         self._live.status_changed(status)

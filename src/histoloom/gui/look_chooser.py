@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QWidget
-from superqt.utils import create_worker
 
 from histoloom.errors import HistoloomError
+from histoloom.gui.latest_call import LatestCall
 from histoloom.tiles.looks import Look
 from histoloom.tiles.tile import Tile
 
@@ -47,9 +47,8 @@ class LookChooser(QWidget):
     def __init__(self, canvas: Canvas, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._canvas = weakref.ref(canvas)
-        self._request = 0
         self._extra: dict[str, Tile] = {}
-        self._worker: Any = None
+        self._call = LatestCall(self)
         self.combo = QComboBox()
         self.combo.addItems([_CANVAS_TILE, _SAMPLE, _FILE])
         self.combo.setToolTip("The real tile whose colours and textures the woven tissue takes.")
@@ -112,8 +111,6 @@ class LookChooser(QWidget):
 
     def _choose(self, name: str, path: Path | None = None) -> None:
         canvas = self._canvas()
-        self._request += 1
-        request = self._request
         tile: Tile | None = self._extra.get(name)
         if name == _CANVAS_TILE and canvas is not None:
             tile = canvas.tile
@@ -135,20 +132,22 @@ class LookChooser(QWidget):
             return opened, Look.from_tile(opened)
 
         def done(result: tuple[Tile, Look]) -> None:
-            if request == self._request:
-                if path is not None:
-                    self._extra[name] = result[0]
-                    self._list(name)
-                self._chosen = name
-                self._show(result[1])
-                self.look_ready.emit(result[1])
+            if path is not None:
+                self._extra[name] = result[0]
+                self._list(name)
+            self._chosen = name
+            self._show(result[1])
+            self.look_ready.emit(result[1])
 
         def failed(error: Exception) -> None:
-            if request == self._request:
-                self.combo.setCurrentText(self._chosen)
-                self.problem.emit(str(error) if isinstance(error, HistoloomError) else f"The look failed: {error}.")
+            self.combo.setCurrentText(self._chosen)
+            self.problem.emit(str(error) if isinstance(error, HistoloomError) else f"The look failed: {error}.")
 
-        self._worker = create_worker(study, _connect={"returned": done, "errored": failed}, _start_thread=True)
+        self._call.start(study, done, failed)
+
+    def cancel(self) -> None:
+        """Forget the look that is being studied."""
+        self._call.cancel()
 
     def _list(self, name: str) -> None:
         if self.combo.findText(name) < 0:

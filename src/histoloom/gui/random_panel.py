@@ -73,11 +73,16 @@ class RandomPanel(QWidget):
         self._preset_row.setLayout(_row(QLabel("Like"), self._preset))
         self._preset_row.layout().setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._preset_row)
+        self.curves = QLabel()
+        self.curves.setWordWrap(True)
+        column.addWidget(self.curves)
         for form in self._forms:
             column.addWidget(form)
         column.addLayout(_row(QLabel("Seed"), self._seed, self._next))
         column.addLayout(_row(self._replace, self._button))
+        canvas.history_changed.connect(self._on_history)
         self._on_kind(0)
+        self._on_history()
 
     @property
     def form(self) -> RecipeForm:
@@ -94,6 +99,7 @@ class RandomPanel(QWidget):
         canvas = self._canvas_reference()
         if canvas is None or self._worker is not None:
             return
+        canvas.sketch.finish_drawing()
         _, choice = _CHOICES[self._kind.currentIndex()]
         try:
             recipe = self._recipe(canvas, choice)
@@ -129,6 +135,18 @@ class RandomPanel(QWidget):
         for each, form in enumerate(self._forms):
             form.setVisible(each == index)
         self._preset_row.setVisible(_CHOICES[index][1].recipe_type is RandomLayoutRecipe)
+        self.curves.setVisible("rows" in _CHOICES[index][1].recipe_type.model_fields)
+
+    def _on_history(self) -> None:
+        canvas = self._canvas_reference()
+        if canvas is None:
+            return
+        count = len(canvas.sketch.curves)
+        if count:
+            which = "the drawn curve" if count == 1 else f"each of the {count} drawn curves"
+            self.curves.setText(f"A row of epithelium will stand along {which}.")
+        else:
+            self.curves.setText("For rows of epithelium, draw curves first with the Curve tool (Shift+K).")
 
     def _on_preset(self, _index: int) -> None:
         self.form.recipe = RandomLayoutRecipe.checked(**PRESETS[self._preset.currentText()])

@@ -97,6 +97,13 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("W",), "Stamp: click to place a nucleus", _EVERYWHERE, "stamp", _tool(Tool.STAMP)),
     Shortcut(("Q",), "Select and move whole nuclei", _EVERYWHERE, "select", _tool(Tool.SELECT)),
     Shortcut(("K",), "Freehand outline in the Sketch layer", _EVERYWHERE, "sketch", _tool(Tool.SKETCH)),
+    Shortcut(
+        ("Shift-K",),
+        "Curve along which Generate stands a row of epithelium",
+        _EVERYWHERE,
+        "curve",
+        _tool(Tool.CURVE),
+    ),
     Shortcut(("H",), "Centroids: click where nuclei shall grow", _EVERYWHERE, "centroids", _tool(Tool.CENTROIDS)),
     Shortcut(("C",), "Real or woven tissue", _EVERYWHERE, "flicker", lambda c: c.comparison.flicker()),
     Shortcut(

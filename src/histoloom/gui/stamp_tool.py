@@ -37,10 +37,8 @@ class StampTool:
     def __init__(self, canvas: Canvas) -> None:
         self._canvas_reference = weakref.ref(canvas)
         self._name = next(iter(STAMPS))
-        self.angle = 0.0
-        """Turn of the next stamp in radians, clockwise on the screen."""
-        self.scale = 1.0
-        """Size of the next stamp relative to the preset."""
+        self._diameter = STAMPS[self._name].diameter
+        self._orientation = STAMPS[self._name].orientation
 
     def attach(self, layer: Labels) -> None:
         """Follow the mouse in a Layout layer."""
@@ -49,36 +47,67 @@ class StampTool:
 
     @property
     def name(self) -> str:
-        """Name of the preset; setting it also chooses its class, where the layout has it."""
+        """Name of the preset; setting it also takes its size, orientation and, where the layout has it, class."""
         return self._name
 
     @name.setter
     def name(self, name: str) -> None:
         self._name = name
+        self._diameter, self._orientation = STAMPS[name].diameter, STAMPS[name].orientation
         self._canvas.class_name = STAMPS[name].class_name
         self._canvas.stamp_changed.emit()
 
     @property
+    def diameter(self) -> float:
+        """Diameter of the next stamp in µm, kept within a quarter of the preset's and four times it."""
+        return self._diameter
+
+    @diameter.setter
+    def diameter(self, diameter: float) -> None:
+        smallest, largest = self.diameter_range
+        diameter = min(max(diameter, smallest), largest)
+        if diameter != self._diameter:
+            self._diameter = diameter
+            self._say()
+
+    @property
+    def diameter_range(self) -> tuple[float, float]:
+        """The least and the greatest diameter of this preset in µm."""
+        preset = STAMPS[self._name].diameter
+        return _SMALLEST * preset, _LARGEST * preset
+
+    @property
+    def orientation(self) -> float | None:
+        """Direction of the next stamp's long axis, degrees counter-clockwise from the right in [0, 360).
+
+        None turns each stamp at random.
+        """
+        return self._orientation
+
+    @orientation.setter
+    def orientation(self, orientation: float | None) -> None:
+        orientation = None if orientation is None else orientation % 360.0
+        if orientation != self._orientation:
+            self._orientation = orientation
+            self._say()
+
+    @property
     def stamp(self) -> Stamp:
         """The preset as it is placed: turned, scaled, and of the class that is drawn."""
-        preset = STAMPS[self._name]
-        turned = None if preset.orientation is None else preset.orientation - math.degrees(self.angle)
         return replace(
-            preset,
+            STAMPS[self._name],
             class_name=self._canvas.class_name,
-            diameter=preset.diameter * self.scale,
-            orientation=turned,
+            diameter=self._diameter,
+            orientation=self._orientation,
         )
 
     def turn(self, degrees: float) -> None:
-        """Turn the next stamp; positive is clockwise on the screen."""
-        self.angle = (self.angle + math.radians(degrees)) % (2.0 * math.pi)
-        self._say()
+        """Turn the next stamp, positive clockwise on the screen; one turned at random lies along the x-axis first."""
+        self.orientation = (self._orientation or 0.0) - degrees
 
     def grow(self, factor: float) -> None:
         """Make the next stamp larger or smaller."""
-        self.scale = min(max(self.scale * factor, _SMALLEST), _LARGEST)
-        self._say()
+        self.diameter = self._diameter * factor
 
     def place(self, center: tuple[float, float]) -> None:
         """Place one nucleus at a ``(y, x)`` position in canvas pixels."""
@@ -96,8 +125,7 @@ class StampTool:
     def _nucleus(self, layout: Layout, center: tuple[float, float]) -> Nucleus:
         key = layout.next_id()
         # The shape follows from the id, so that no two stamps look cloned.
-        nucleus = stamp_nucleus(self.stamp, center, layout, int(keyed_hash(key, 0x57A3)) & 0x7FFFFFFF)
-        return nucleus if STAMPS[self._name].orientation is not None else nucleus.rotated(-self.angle)
+        return stamp_nucleus(self.stamp, center, layout, int(keyed_hash(key, 0x57A3)) & 0x7FFFFFFF)
 
     def _on_drag(self, layer: Labels, event: Any) -> Iterator[None]:
         canvas = self._canvas_reference()
@@ -138,8 +166,8 @@ class StampTool:
 
     def _say(self) -> None:
         canvas = self._canvas
-        degrees = round(math.degrees(self.angle)) % 360
-        canvas.edit_message(f"Stamp: {self._name}, {degrees}° turned, {self.scale:.0%} of its size.")
+        turned = "turned at random" if self._orientation is None else f"lying at {round(self._orientation) % 360}°"
+        canvas.edit_message(f"Stamp: {self._name}, {self._diameter:.1f} µm, {turned}.")
         canvas.stamp_changed.emit()
 
 

@@ -140,7 +140,8 @@ class TilePlacer(QObject):
         # The layout first: the canvas then has the tile's size already, and is not made twice.
         if not placement.keeps_layout:
             empty = blank_layout(opened.tile.shape, opened.tile.pixel_size or DEFAULT_PIXEL_SIZE)
-            canvas.open_layout(opened.layout or empty, opened.label_map)
+            # Whoever drew curves has been asked whether they may go.
+            canvas.open_layout(opened.layout or empty, opened.label_map, keeps_curves=False)
         canvas.set_tile(opened.tile, opened.name)
         viewer = canvas.viewer
         show_scale_bar(viewer)

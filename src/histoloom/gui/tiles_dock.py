@@ -11,7 +11,7 @@ from napari.utils.history import update_open_history
 from psygnal import Signal
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from histoloom.errors import HistoloomError
@@ -27,6 +27,7 @@ from histoloom.gui.tile_list import TileListModel
 from histoloom.gui.tile_opening import ListedFolder, OpenedTile, list_path, open_listed_tile
 from histoloom.gui.tile_placing import Placement, TilePlacer
 from histoloom.gui.tile_views import TileViews
+from histoloom.layouts.split_files import save_split
 from histoloom.layouts.tile_folders import TileFolder
 from histoloom.tiles.sentences import one_line
 from histoloom.tiles.tile import Tile

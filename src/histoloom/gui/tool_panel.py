@@ -6,17 +6,19 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSignalBlocker, QSize
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
+    QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -36,10 +38,12 @@ _TOOLS = (
     Tool.STAMP,
     Tool.SELECT,
     Tool.SKETCH,
+    Tool.CURVE,
     Tool.CENTROIDS,
     Tool.FILL,
 )
-_COLUMNS = 4
+_COLUMNS = 3
+_RANDOM = -1
 _BUTTON_STYLE = """
 QToolButton { padding: 3px; border-radius: 3px; background: rgba(128, 128, 128, 50); }
 QToolButton:hover { background: rgba(128, 128, 128, 110); }
@@ -96,7 +100,7 @@ class ToolPanel(QWidget):
             button = QToolButton()
             button.setText(tool.value)
             button.setCheckable(True)
-            key = keys.get(tool.name.lower())
+            key = keys.get(tool.name.lower(), "").replace("-", "+")
             button.setToolTip(f"{tool.value} ({key})" if key else tool.value)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(partial(self._choose_tool, tool))
@@ -105,7 +109,7 @@ class ToolPanel(QWidget):
             grid.addWidget(button, index // _COLUMNS, index % _COLUMNS)
         return grid
 
-    def _stamps(self, canvas: Canvas) -> QHBoxLayout:
+    def _stamps(self, canvas: Canvas) -> QVBoxLayout:
         row = QHBoxLayout()
         self._stamp_box = QComboBox()
         for name, stamp in STAMPS.items():
@@ -114,7 +118,32 @@ class ToolPanel(QWidget):
         self._stamp_box.activated.connect(self._choose_stamp)
         row.addWidget(QLabel("Stamp"))
         row.addWidget(self._stamp_box, 1)
-        return row
+        self.stamp_size = QDoubleSpinBox()
+        self.stamp_size.setDecimals(1)
+        self.stamp_size.setSingleStep(0.5)
+        self.stamp_size.setSuffix(" µm")
+        self.stamp_size.setToolTip("Diameter of the next stamp (= and -)")
+        self.stamp_turn = QSpinBox()
+        self.stamp_turn.setRange(_RANDOM, 359)
+        self.stamp_turn.setSingleStep(15)
+        self.stamp_turn.setSpecialValueText("random")
+        self.stamp_turn.setSuffix("°")
+        self.stamp_turn.setToolTip(
+            "Direction of the next stamp's long axis, counter-clockwise from the right ([ and ]); "
+            "below 0 each stamp is turned at random"
+        )
+        self._on_stamp_changed()
+        self.stamp_size.valueChanged.connect(self._choose_size)
+        self.stamp_turn.valueChanged.connect(self._choose_turn)
+        second = QHBoxLayout()
+        second.addWidget(QLabel("Size"))
+        second.addWidget(self.stamp_size, 1)
+        second.addWidget(QLabel("Turned"))
+        second.addWidget(self.stamp_turn, 1)
+        both = QVBoxLayout()
+        both.addLayout(row)
+        both.addLayout(second)
+        return both
 
     def _centroids(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -170,6 +199,16 @@ class ToolPanel(QWidget):
             canvas.stamp_tool.name = str(self._stamp_box.itemData(index))
             canvas.tool = Tool.STAMP
 
+    def _choose_size(self, diameter: float) -> None:
+        canvas = self._canvas_reference()
+        if canvas is not None:
+            canvas.stamp_tool.diameter = diameter
+
+    def _choose_turn(self, degrees: int) -> None:
+        canvas = self._canvas_reference()
+        if canvas is not None:
+            canvas.stamp_tool.orientation = None if degrees == _RANDOM else float(degrees)
+
     def _grow(self) -> None:
         canvas = self._canvas_reference()
         if canvas is not None:
@@ -199,8 +238,15 @@ class ToolPanel(QWidget):
 
     def _on_stamp_changed(self) -> None:
         canvas = self._canvas_reference()
-        if canvas is not None:
-            self._stamp_box.setCurrentIndex(self._stamp_box.findData(canvas.stamp_tool.name))
+        if canvas is None:
+            return
+        stamp = canvas.stamp_tool
+        self._stamp_box.setCurrentIndex(self._stamp_box.findData(stamp.name))
+        # The boxes round; what the keys have set must not come back rounded.
+        with QSignalBlocker(self.stamp_size), QSignalBlocker(self.stamp_turn):
+            self.stamp_size.setRange(*stamp.diameter_range)
+            self.stamp_size.setValue(stamp.diameter)
+            self.stamp_turn.setValue(_RANDOM if stamp.orientation is None else round(stamp.orientation) % 360)
 
 
 def _swatch(color: tuple[int, int, int]) -> QIcon:

@@ -16,6 +16,7 @@ class Tool(Enum):
     STAMP = "Stamp"
     SELECT = "Select"
     SKETCH = "Freehand"
+    CURVE = "Curve"
     CENTROIDS = "Centroids"
 
     @property
@@ -38,6 +39,7 @@ _MODES = {
     Tool.STAMP: "pan_zoom",
     Tool.SELECT: "pan_zoom",
     Tool.SKETCH: "add_polygon_lasso",
+    Tool.CURVE: "add_path",
     Tool.CENTROIDS: "add",
 }
 _TOOLS = {

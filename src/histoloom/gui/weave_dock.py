@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QMainWindow,
     QPushButton,
     QScrollArea,
     QSlider,
@@ -49,8 +53,11 @@ class WeaveDock(QScrollArea):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        self._window: weakref.ref[QMainWindow] | None = None
         self._canvas = canvas_of(napari_viewer)
-        self.weaving = live_weaving_of(self._canvas)
+        self.weaving = weaving = live_weaving_of(self._canvas)
+        # A window that is deleted takes the dock with it, without another word.
+        self.destroyed.connect(lambda: weaving.close())
         self.card = StatusCard()
         self.device = QLabel("")
         self.device.setStyleSheet("color: gray;")
@@ -88,15 +95,57 @@ class WeaveDock(QScrollArea):
         if self._canvas.tile is not None:
             self.looks.choose_canvas_tile()
 
-    def closeEvent(self, event: Any) -> None:
+    def event(self, event: QEvent) -> bool:
+        """Follow the dock into and out of its window, which napari does not tell by a close event."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._watch_window()
+            elif self._window is not None:
+                self.close_weaving()
+        return bool(handled)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Notice that the viewer's window is being closed."""
+        if event.type() == QEvent.Type.Close and watched is self._main_window:
+            # It may still be refused: napari asks.
+            QTimer.singleShot(0, self._close_with_window)
+        elif event.type() in {QEvent.Type.ParentChange, QEvent.Type.Show}:
+            self._watch_window()
+        return bool(super().eventFilter(watched, event))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
         """End the weave process when the dock goes for good."""
         self.close_weaving()
         super().closeEvent(event)
 
     def close_weaving(self) -> None:
         """Stop live weaving and end its process; safe to call again."""
+        with suppress(ValueError):
+            self._canvas.look_requested.disconnect(self.looks.choose_tile)
+        self.looks.cancel()
         self._canvas.comparison.close()
         self.weaving.close()
+
+    def _watch_window(self) -> None:
+        """Watch whatever holds the dock, up to the viewer's window, for the end of it."""
+        holder = self.parent()
+        while holder is not None:
+            holder.removeEventFilter(self)
+            holder.installEventFilter(self)
+            if isinstance(holder, QMainWindow):
+                self._window = weakref.ref(holder)
+                return
+            holder = holder.parent()
+
+    @property
+    def _main_window(self) -> QMainWindow | None:
+        return None if self._window is None else self._window()
+
+    def _close_with_window(self) -> None:
+        window = self._main_window
+        if window is None or not window.isVisible():
+            self.close_weaving()
 
     def _lay_out(self) -> None:
         inner = QWidget()

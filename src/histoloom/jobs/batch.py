@@ -15,10 +15,10 @@ from histoloom.errors import HistoloomError, LayoutError, RecipeError, Stopped, 
 from histoloom.generators.contract import Generator, PreparedGenerator
 from histoloom.generators.registry import generator_named
 from histoloom.generators.weaving import usable_recipe, weave
-from histoloom.generators.woven_files import ImageFormat, check_stem, save_woven, woven_name
+from histoloom.generators.woven_files import ImageFormat, check_stem, file_sha256, save_woven, woven_name
 from histoloom.layouts import Layout
 from histoloom.layouts.columns import layout_fingerprint
-from histoloom.recipes import Recipe
+from histoloom.recipes import Recipe, usable_seed
 from histoloom.tiles import Look
 
 LayoutSource = Layout | Callable[[], Layout]
@@ -126,7 +126,7 @@ def weave_batch(
     """
     chosen = generator_named(generator)
     settings = usable_recipe(chosen, recipe)
-    numbers = list(dict.fromkeys(seeds))
+    numbers = list(dict.fromkeys(usable_seed(seed) for seed in seeds))
     _check_names([stem for stem, _ in layouts])
     if not numbers:
         raise RecipeError("There is no seed to weave with; give at least one.")
@@ -176,8 +176,16 @@ class _Batch:
             layout = source if isinstance(source, Layout) else source()
             fingerprint = layout_fingerprint(layout)
         except HistoloomError as error:
-            for seed in seeds:
-                self._report_failure(stem, seed, str(error))
+            self._report_unread(stem, seeds, str(error))
+            return
+        except Exception as error:
+            logging.getLogger(__name__).exception("while reading the layout '%s'", stem)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self._report_unread(
+                stem,
+                seeds,
+                f"The layout '{stem}' could not be read ({reason}); export it again, and report this as a defect.",
+            )
             return
         for seed in seeds:
             self._stop_if_asked()
@@ -230,7 +238,7 @@ class _Batch:
         try:
             found = json.loads(record.read_text(encoding="utf-8"))
             names = dict(found["files"])
-            is_whole = all((record.parent / name).stat().st_size == size for name, size in names.items())
+            is_whole = all(file_sha256(record.parent / name) == digest for name, digest in names.items())
         except (OSError, ValueError, KeyError, TypeError):
             return False
         wanted = {
@@ -249,6 +257,10 @@ class _Batch:
     def _stop_if_asked(self) -> None:
         if self.should_stop():
             raise Stopped("The batch was stopped; start it again to go on.")
+
+    def _report_unread(self, stem: str, seeds: list[int], sentence: str) -> None:
+        for seed in seeds:
+            self._report_failure(stem, seed, sentence)
 
     def _report_failure(self, stem: str, seed: int, sentence: str) -> None:
         self.failed += 1

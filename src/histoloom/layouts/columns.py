@@ -79,7 +79,7 @@ def nuclei_from_columns(columns: Mapping[str, NDArray[Any]], class_names: list[s
             Nucleus(key, Outline(shape), class_names[index], z_order, seed, (anchor[0], anchor[1]), angle)
             for key, shape, index, z_order, seed, anchor, angle in rows
         ]
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, TypeError) as error:
         raise LayoutError(f"The table of nuclei is damaged ({error}); make it again from its source.") from error
 
 

@@ -8,7 +8,7 @@ which QuPath keeps when it exports an edited file.
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from histoloom.errors import LayoutError
 from histoloom.layouts.classes import DEFAULT_CLASS, DEFAULT_CLASSES, NucleusClass, classes_for
-from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, MAX_ID, Layout
+from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, MAX_ID, Layout, first_free_id
 from histoloom.layouts.nested_rings import even_odd_polygons
-from histoloom.layouts.nucleus import Nucleus
+from histoloom.layouts.nucleus import FARTHEST_ANCHOR, MOST_SEED, MOST_Z_ORDER, Nucleus
 from histoloom.layouts.outline import Outline
 
 SCHEMA_VERSION = 1
@@ -173,7 +173,7 @@ def _outline_from(geometry: Any) -> Outline | None:
                     ring = ring[:-1]
                 if len(ring) >= 3:
                     rings.append(ring[:, ::-1] - _HALF_PIXEL)
-    except (TypeError, ValueError, IndexError, KeyError):
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
         raise LayoutError(
             "The GeoJSON has a polygon whose coordinates are not lists of (x, y); export it again."
         ) from None
@@ -189,7 +189,7 @@ def _outline_of(feature: Mapping[str, Any]) -> Outline | None:
         return outline
     try:
         exact = Outline(rings)
-    except (LayoutError, TypeError, ValueError):
+    except (LayoutError, TypeError, ValueError, OverflowError):
         return outline
     # The exact rings hold only as long as nobody has edited the geometry that was made from them.
     return exact if _outline_from(_geometry(exact)) == outline else outline
@@ -255,25 +255,35 @@ def _nucleus(key: int, outline: Outline, class_name: str, row: Mapping[str, Any]
     anchor = row.get("anchor")
     angle = row.get("angle")
     seed, z_order = row.get("texture_seed"), row.get("z_order")
-    has_anchor = isinstance(anchor, list) and len(anchor) == 2 and all(_is_number(part) for part in anchor)
+    has_anchor = (
+        isinstance(anchor, list)
+        and len(anchor) == 2
+        and all(_is_number(part) and abs(part) <= FARTHEST_ANCHOR for part in anchor)
+    )
+    # What a row says beyond its range is left out like what it does not say: the nucleus itself is sound.
     return Nucleus(
         key,
         outline,
         class_name,
-        z_order if isinstance(z_order, int) else 0,
-        seed if isinstance(seed, int) and key > 0 else plain.texture_seed,
+        z_order if _is_whole(z_order) and abs(z_order) < MOST_Z_ORDER else 0,
+        seed if _is_whole(seed) and 0 <= seed <= MOST_SEED and key > 0 else plain.texture_seed,
         (float(anchor[0]), float(anchor[1])) if has_anchor and anchor else plain.anchor,
         float(angle) if angle is not None and _is_number(angle) else 0.0,
     )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _with_ids(nuclei: Sequence[Nucleus]) -> list[Nucleus]:
     """Number the nuclei that came without an id of their own after all that have one."""
-    following = max([nucleus.id for nucleus in nuclei if nucleus.id > 0], default=0)
+    taken = [nucleus.id for nucleus in nuclei if nucleus.id > 0]
+    following = first_free_id(taken, len(nuclei)) - 1
     numbered = []
     for nucleus in nuclei:
         if nucleus.id > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -24,7 +24,13 @@ from histoloom.window import Window
 DEFAULT_PIXEL_SIZE = 0.25
 """µm per pixel assumed when nothing says otherwise: a 40x objective."""
 
+LEAST_PIXEL_SIZE, MOST_PIXEL_SIZE = 0.01, 100.0
+"""µm per pixel that a layout may have: from beyond the microscope's resolution to beyond the naked eye's."""
+
 MAX_ID = np.iinfo(np.int32).max
+
+MOST_CANVAS_SIDE = 2**30
+"""The largest height and width of a canvas in pixels."""
 
 MAX_RASTER_PIXELS = 2**31
 """The largest label map made in one piece; larger canvases are rasterized by windows."""
@@ -82,9 +88,14 @@ class Layout:
             raise LayoutError(
                 f"A canvas of {height} x {width} pixels has no area; give a height and width of at least 1."
             )
-        if not (np.isfinite(self.pixel_size) and self.pixel_size > 0):
+        if height > MOST_CANVAS_SIDE or width > MOST_CANVAS_SIDE:
             raise LayoutError(
-                f"A pixel size of {self.pixel_size} µm is not possible; give a number above 0, such as 0.25."
+                f"A canvas of {height:.6g} x {width:.6g} pixels is too large; give a height and width of at most 2**30."
+            )
+        if not LEAST_PIXEL_SIZE <= self.pixel_size <= MOST_PIXEL_SIZE:
+            raise LayoutError(
+                f"A pixel size of {self.pixel_size} µm is not possible; give a number from {LEAST_PIXEL_SIZE:g} to "
+                f"{MOST_PIXEL_SIZE:g}, such as 0.25."
             )
         names = {each.name for each in self.classes}
         for key, nucleus in self.nuclei.items():
@@ -215,11 +226,11 @@ class Layout:
         return measure_outlines([self.nuclei[each].outline for each in sorted(self.nuclei)]).centroids
 
     def next_id(self) -> int:
-        """Return the lowest id above all that exist."""
-        return max(self.nuclei, default=0) + 1
+        """Return an id that is free, and so are those that follow it: see `first_free_id`."""
+        return first_free_id(self.nuclei)
 
     def next_z_order(self) -> int:
-        """Return a z-order above all nuclei."""
+        """Return a z-order above all nuclei; a nucleus that has the highest possible must be lowered first."""
         return max((nucleus.z_order for nucleus in self.nuclei.values()), default=-1) + 1
 
     def with_nuclei(self, changes: Mapping[int, Nucleus | None]) -> Layout:
@@ -277,6 +288,31 @@ class Layout:
                 boxes = np.insert(boxes, index, new.outline.window, axis=0)
         self.__dict__["stacked"] = tuple(stacked)
         self.__dict__["_boxes"] = boxes
+
+
+def first_free_id(taken: Collection[int], room: int = 1_000_000) -> int:
+    """Return the id from which new nuclei can be numbered.
+
+    Parameters
+    ----------
+    taken
+        Ids that exist, from 1 to `MAX_ID`.
+    room
+        How many ids in a row shall be free from it on.
+
+    Returns
+    -------
+    int
+        The lowest id above all that exist; where that leaves too little room below `MAX_ID`, the lowest with as much
+        room before the next id that exists, or the start of the longest run of free ids.
+    """
+    highest = max(taken, default=0)
+    if highest <= MAX_ID - room:
+        return highest + 1
+    bounds = np.concatenate([[0], np.unique(np.fromiter(taken, np.int64, len(taken))), [MAX_ID + 1]])
+    free = np.diff(bounds) - 1
+    index = int(np.argmax(free >= room)) if (free >= room).any() else int(np.argmax(free))
+    return int(bounds[index]) + 1
 
 
 _FEW = 32

@@ -8,12 +8,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from histoloom.errors import LayoutError
 from histoloom.keyed_random import keyed_hash
 from histoloom.layouts.classes import DEFAULT_CLASS
 from histoloom.layouts.measures import measure_outlines
-from histoloom.layouts.outline import Outline
+from histoloom.layouts.outline import FARTHEST_COORDINATE, Outline
 
 _ANCHOR_STEP = 64.0
+
+FARTHEST_ANCHOR = 4.0 * FARTHEST_COORDINATE
+"""Anchors stay behind where an outline is redrawn, so they may lie farther out than it."""
+
+MOST_SEED = 2**32 - 1
+"""The largest texture seed."""
+
+MOST_Z_ORDER = 2**53
+"""The largest z-order, up or down: what JSON's readers keep exact."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,11 @@ class Nucleus:
     anchor, angle
         Origin ``(y, x)`` in canvas pixels and turn in radians of the nucleus's own coordinates. They follow the nucleus
         when it is moved or turned, and stay when only its outline changes, so it keeps its face.
+
+    Raises
+    ------
+    LayoutError
+        If z-order, texture seed, anchor or angle is out of range.
     """
 
     id: int
@@ -44,6 +59,21 @@ class Nucleus:
     texture_seed: int = 0
     anchor: tuple[float, float] = (0.0, 0.0)
     angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        # Compared in this way round, NaN is refused, too.
+        y, x = self.anchor
+        if not (
+            0 <= self.texture_seed <= MOST_SEED
+            and -MOST_Z_ORDER <= self.z_order <= MOST_Z_ORDER
+            and -FARTHEST_ANCHOR <= y <= FARTHEST_ANCHOR
+            and -FARTHEST_ANCHOR <= x <= FARTHEST_ANCHOR
+            and -math.inf < self.angle < math.inf
+        ):
+            raise LayoutError(
+                f"Nucleus {self.id} has a z-order, texture seed, anchor or angle that is out of range; "
+                "draw it again, or make the layout again from its source."
+            )
 
     @classmethod
     def create(

@@ -14,6 +14,11 @@ from histoloom.layouts.scanlines import outline_spans
 from histoloom.layouts.tracing import trace_mask
 from histoloom.window import Window
 
+FARTHEST_COORDINATE = 2.0**30
+"""Outlines reach no farther than this from the canvas's corner, in pixels; all arithmetic with them stays exact."""
+
+_MOST_MASK_PIXELS = 2**31
+
 
 class Outline:
     """The shape of one nucleus as one or more closed rings; immutable.
@@ -30,7 +35,8 @@ class Outline:
     Raises
     ------
     LayoutError
-        If there is no ring, or a ring has fewer than three vertices or a value that is not finite.
+        If there is no ring, or a ring has fewer than three vertices or a value that is not finite or lies beyond
+        `FARTHEST_COORDINATE`.
     """
 
     def __init__(self, rings: Iterable[ArrayLike]) -> None:
@@ -103,6 +109,11 @@ class Outline:
     def mask(self, window: Window | None = None) -> NDArray[np.bool_]:
         """Rasterize to a boolean mask of ``window`` (default: `Outline.window`)."""
         window = self.window if window is None else window
+        height, width = window.shape
+        if height * width > _MOST_MASK_PIXELS:
+            raise LayoutError(
+                f"A mask of {height} x {width} pixels does not fit into memory; ask for a smaller window of the nucleus."
+            )
         mask = np.zeros(window.shape, bool)
         _, rows, starts, stops = outline_spans([self], window)
         for row, start, stop in zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
@@ -154,8 +165,12 @@ def _checked_ring(ring: ArrayLike) -> NDArray[np.float64]:
     array = np.array(ring, np.float64)
     if array.ndim != 2 or array.shape[1] != 2 or len(array) < 3:
         raise LayoutError("A ring of an outline has fewer than three points; draw a closed shape.")
-    if not np.isfinite(array).all():
-        raise LayoutError("An outline has a coordinate that is not a number; draw it again.")
+    if not (np.abs(array) <= FARTHEST_COORDINATE).all():
+        if not np.isfinite(array).all():
+            raise LayoutError("An outline has a coordinate that is not a number; draw it again.")
+        raise LayoutError(
+            "An outline has a coordinate more than 2**30 pixels from the canvas's corner; check that it is in pixels."
+        )
     array.flags.writeable = False
     return array
 

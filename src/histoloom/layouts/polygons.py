@@ -22,7 +22,7 @@ from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
 from histoloom.layouts.quadrilaterals import BilinearQuadrilateral
 from histoloom.layouts.scanlines import outline_spans
-from histoloom.recipes import Recipe, recipe_field
+from histoloom.recipes import Recipe, recipe_field, usable_seed
 from histoloom.window import Window
 
 _PUBLISHED_SIDE = 115.0
@@ -36,7 +36,7 @@ class HouPolygonsRecipe(Recipe):
 
     height: int = recipe_field(400, "Height", "Height of the canvas.", unit="px", ge=1, le=100_000)
     width: int = recipe_field(400, "Width", "Width of the canvas.", unit="px", ge=1, le=100_000)
-    pixel_size: float = recipe_field(0.25, "Pixel size", "Size of one pixel.", unit="µm", gt=0.0, le=10.0)
+    pixel_size: float = recipe_field(0.25, "Pixel size", "Size of one pixel.", unit="µm", ge=0.01, le=10.0)
     density_level: float = recipe_field(
         1.0,
         "Density level",
@@ -127,7 +127,7 @@ def hou_polygons(recipe: HouPolygonsRecipe | None = None, seed: int = 0) -> Layo
     recipe
         What to draw (default: the published numbers on 400 x 400 pixels).
     seed
-        Any integer; equal recipes and seeds give equal layouts.
+        Whole number from 0 to 2**63 - 1; equal recipes and seeds give equal layouts.
 
     Returns
     -------
@@ -145,8 +145,11 @@ def hou_polygons(recipe: HouPolygonsRecipe | None = None, seed: int = 0) -> Layo
     ------
     LayoutError
         If the canvas has more pixels than one label map may have; overlaps are counted in pixels.
+    RecipeError
+        If the seed is not usable.
     """
     recipe = HouPolygonsRecipe() if recipe is None else recipe
+    seed = usable_seed(seed)
     generator = keyed_generator(seed, 0x4005)
     pixel = recipe.pixel_size
     margin = recipe.crop_margin / pixel
@@ -230,9 +233,7 @@ def _mean_size(recipe: HouPolygonsRecipe) -> float:
     return recipe.size_bias + recipe.size_bias_per_level * recipe.density_level
 
 
-def _count(
-    recipe: HouPolygonsRecipe, generator: np.random.Generator, frame: tuple[float, float]
-) -> tuple[int, bool]:
+def _count(recipe: HouPolygonsRecipe, generator: np.random.Generator, frame: tuple[float, float]) -> tuple[int, bool]:
     """Return how many polygons to draw, and whether this is one of the canvases that are to be empty."""
     area = frame[0] * frame[1] * recipe.pixel_size**2 / _PUBLISHED_SIDE**2
     empty = generator.uniform() < recipe.empty_fraction and recipe.density_level <= 1.0

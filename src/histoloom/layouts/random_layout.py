@@ -17,6 +17,7 @@ from histoloom.layouts.rows import gland_curves, is_closed, lumen_on_the_left, p
 from histoloom.layouts.scanlines import outline_spans
 from histoloom.layouts.shapes import nucleus_rings, outlines_of, turned
 from histoloom.layouts.spacing import LAST_ROUND, make_room, place_apart
+from histoloom.recipes import usable_seed
 from histoloom.window import Window
 
 _SPINDLE = RANDOM_CLASSES.index("spindle")
@@ -36,15 +37,21 @@ def random_layout(recipe: RandomLayoutRecipe | None = None, seed: int = 0) -> La
     recipe
         What to draw (default: the default recipe).
     seed
-        Any integer. Equal recipes and seeds give equal layouts, byte for byte.
+        Whole number from 0 to 2**63 - 1. Equal recipes and seeds give equal layouts, byte for byte.
 
     Returns
     -------
     Layout
         Its provenance holds ``generator``, ``recipe``, ``seed``, ``requested``, ``placed`` and ``note``: one sentence
         where fewer nuclei found a place than were asked for, else empty. The work is bounded either way.
+
+    Raises
+    ------
+    RecipeError
+        If the seed is not usable.
     """
     recipe = RandomLayoutRecipe() if recipe is None else recipe
+    seed = usable_seed(seed)
     generator = keyed_generator(seed, 0x1A40)
     pixel = recipe.pixel_size
     gap = recipe.min_spacing / pixel

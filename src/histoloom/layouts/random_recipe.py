@@ -79,7 +79,7 @@ class RandomLayoutRecipe(Recipe):
 
     height: int = recipe_field(1024, "Height", "Height of the canvas.", unit="px", ge=1, le=100_000)
     width: int = recipe_field(1024, "Width", "Width of the canvas.", unit="px", ge=1, le=100_000)
-    pixel_size: float = recipe_field(0.25, "Pixel size", "Size of one pixel.", unit="µm", gt=0.0, le=10.0)
+    pixel_size: float = recipe_field(0.25, "Pixel size", "Size of one pixel.", unit="µm", ge=0.01, le=10.0)
 
     density: float = recipe_field(
         5000.0, "Density", "Nuclei in each square millimetre.", unit="nuclei/mm²", ge=0.0, le=40_000.0

@@ -108,7 +108,7 @@ def read_sidecar(path: str | Path) -> Sidecar | None:
         )
     try:
         return Sidecar(layout_of_document(document), document.get("raster_sha256"))
-    except (KeyError, TypeError, ValueError, LayoutError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError, LayoutError) as error:
         raise _damaged(beside) from error
 
 

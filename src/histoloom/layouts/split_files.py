@@ -46,7 +46,5 @@ def save_split(folder: TileFolder, split: Mapping[str, Sequence[str]], path: str
     with written_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(
-            (pair.id, pair.patient or "", part_of[pair.id]) for pair in folder.pairs if pair.id in part_of
-        )
+        writer.writerows((pair.id, pair.patient or "", part_of[pair.id]) for pair in folder.pairs if pair.id in part_of)
     return Path(path)

@@ -1,14 +1,16 @@
 """From the many ways to store a picture to RGB ``uint8``, or a refusal that says why not.
 
-How values are scaled: 16-bit ones by their full range (65535 becomes 255), or by the significant bits that the file
-declares (4095 becomes 255 for 12 bits); floats from 0..1; nothing is stretched to its own darkest and brightest value,
-because a slide's windows must agree with one another. Transparent pixels lie over white, like tissue on glass.
+How values are scaled: 16-bit ones by the significant bits that the file declares (4095 becomes 255 for 12 bits), else by
+the fewest bits, from 8 to 16, that hold the brightest value of the whole picture, since cameras of 10 to 14 bits write
+16-bit files that do not say so; floats from 0..1. Nothing is stretched to its own darkest and brightest value, and the
+bits of a slide are found once, for all of its levels and windows. Transparent pixels lie over white, like tissue on
+glass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,7 +40,8 @@ class Encoding:
     palette
         ``uint8 (N, 3)``, the colours of a palette picture.
     significant_bits
-        Bits of integer samples that are used, where fewer than the type holds.
+        Bits of integer samples that are used. None: all of the type's, but for 16-bit numpy arrays those that their
+        brightest value needs; of lazy ones the brightest value is not known, so whoever opens them says how many.
     """
 
     axes: str | None = None
@@ -79,6 +82,8 @@ def as_rgb(pixels: Any, encoding: Encoding | None = None) -> Any:
         pixels, axes = pixels[..., None], "YXS"
     if axes != "YXS":
         pixels = pixels.transpose([axes.index(each) for each in ("Y", "X", axes.strip("YX"))])
+    if encoding.significant_bits is None and pixels.dtype == np.uint16 and isinstance(pixels, np.ndarray):
+        encoding = replace(encoding, significant_bits=significant_bits(pixels))
     convert = _converter(pixels.dtype, pixels.shape[2], encoding)
     if convert is None:
         return pixels
@@ -88,6 +93,11 @@ def as_rgb(pixels: Any, encoding: Encoding | None = None) -> Any:
             convert, dtype=np.uint8, chunks=(*whole.chunks[:2], (3,)), meta=np.empty((0, 0, 3), np.uint8)
         )
     return convert(np.asarray(pixels))
+
+
+def significant_bits(pixels: NDArray[Any]) -> int:
+    """Return the fewest bits, at least 8, that hold the brightest of some unsigned values."""
+    return max(int(pixels.max(initial=0)).bit_length(), 8)
 
 
 def _guessed_axes(shape: tuple[int, ...]) -> str:

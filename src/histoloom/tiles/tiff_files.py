@@ -6,7 +6,12 @@ are told apart by the directory of the file alone; not one byte of their pixels 
 
 from __future__ import annotations
 
+import logging
+import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +27,7 @@ from histoloom.tiles.pixel_sizes import (
 )
 from histoloom.tiles.provenance import FileProvenance
 from histoloom.tiles.sentences import lower_first, one_line
-from histoloom.tiles.tiff_levels import TiffHandle, lazy_level
+from histoloom.tiles.tiff_levels import TiffHandle, lazy_level, sampled_bits
 from histoloom.tiles.tile import Tile
 
 _EAGER_PIXELS = 2048 * 2048
@@ -40,10 +45,15 @@ def open_tiff(path: Path) -> Tile:
     """
     import tifffile
 
-    try:
-        file = tifffile.TiffFile(path)
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    with _unlogged():
+        try:
+            file = tifffile.TiffFile(path)
+        except Exception as error:
+            raise _unreadable(path, error) from error
+        return _opened(file, path)
+
+
+def _opened(file: Any, path: Path) -> Tile:
     try:
         tile = _tile_of(file, path)
     except TileError as error:
@@ -58,7 +68,24 @@ def open_tiff(path: Path) -> Tile:
     return tile
 
 
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep what tifffile logs about damaged files from people, who are told in a sentence of ours."""
+
+    def refuse(_record: logging.LogRecord) -> bool:
+        return False
+
+    logger = logging.getLogger("tifffile")
+    logger.addFilter(refuse)
+    try:
+        yield
+    finally:
+        logger.removeFilter(refuse)
+
+
 def _tile_of(file: Any, path: Path) -> Tile:
+    if not len(file.pages):
+        raise _cut_off()
     series = _slide_series(file)
     indices = _level_indices(file, series)
     pages = [series.levels[index].keyframe for index in indices]
@@ -73,12 +100,13 @@ def _tile_of(file: Any, path: Path) -> Tile:
         return Tile((pixels,), pixel_size, provenance)
 
     handle = TiffHandle(file)
-    levels = tuple(
-        as_rgb(
-            lazy_level(handle, path, series, index), _encoding(series.levels[index].keyframe, series.levels[index].axes)
-        )
-        for index in indices
-    )
+    stored = [lazy_level(handle, path, series, index) for index in indices]
+    encodings = [_encoding(page, series.axes) for page in pages]
+    if stored[-1].dtype == np.uint16 and encodings[0].significant_bits is None:
+        _refuse_before_reading(series)
+        bits = sampled_bits(stored[-1], series.axes)
+        encodings = [replace(each, significant_bits=bits) for each in encodings]
+    levels = tuple(as_rgb(level, encoding) for level, encoding in zip(stored, encodings, strict=True))
     return Tile(with_overview_levels(levels), pixel_size, provenance, handle.close)
 
 
@@ -127,12 +155,19 @@ def _refuse_cut_off(file: Any, levels: list[Any]) -> None:
                 continue
             offsets, counts = page.dataoffsets, page.databytecounts
             if not offsets or max(map(sum, zip(offsets, counts, strict=False)), default=0) > file.filehandle.size:
-                raise TileError("the file is cut off, some of its pixels are missing; copy or download it again.")
+                raise _cut_off()
+
+
+def _cut_off() -> TileError:
+    return TileError("the file is cut off, some of its pixels are missing; copy or download it again.")
 
 
 def _refuse_before_reading(series: Any) -> None:
     """Raise what `as_rgb` would, before a long stack is read."""
-    as_rgb(np.broadcast_to(np.zeros((), series.dtype), series.shape), _encoding(series.keyframe, series.axes))
+    encoding = _encoding(series.keyframe, series.axes)
+    if series.dtype == np.uint16 and encoding.significant_bits is None:
+        encoding = replace(encoding, significant_bits=16)
+    as_rgb(np.broadcast_to(np.zeros((), series.dtype), series.shape), encoding)
 
 
 def _encoding(page: Any, axes: str) -> Encoding:
@@ -161,9 +196,29 @@ def _encoding(page: Any, axes: str) -> Encoding:
     palette = None
     if space == "palette" and page.colormap is not None:
         palette = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
-    bits = page.bitspersample
-    declared = bits if isinstance(bits, int) and bits < page.dtype.itemsize * 8 and page.dtype.kind == "u" else None
-    return Encoding(axes, space, alpha, palette, declared)
+    return Encoding(axes, space, alpha, palette, _declared_bits(page))
+
+
+def _declared_bits(page: Any) -> int | None:
+    """Return how many bits of its samples a page says are used, where they are fewer than it stores."""
+    if page.dtype.kind != "u":
+        return None
+    stored = page.dtype.itemsize * 8
+    if isinstance(page.bitspersample, int) and page.bitspersample < stored:
+        return page.bitspersample
+    if stored != 16:
+        return None
+    for name in ("SMaxSampleValue", "MaxSampleValue"):
+        value = page.tags.valueof(name)
+        largest = max(value) if isinstance(value, tuple) and value else value
+        # Writers that do not know the largest value give the type's, or nonsense.
+        if isinstance(largest, int | float) and 255 < largest < 65535:
+            return math.ceil(math.log2(largest + 1))
+    if page.is_ome:
+        found = re.search(r'\bSignificantBits="(\d+)"', page.parent.ome_metadata or "")
+        if found and 8 <= int(found[1]) < stored:
+            return int(found[1])
+    return None
 
 
 def _pixel_size(file: Any, series: Any) -> float | None:

@@ -16,6 +16,7 @@ from histoloom.tiles.sentences import one_line
 _LARGEST_STORED_PIECE = 2048 * 2048
 _ONE_PIECE_BYTES = 2**31
 _CHUNK_SIDE = 512
+_MOST_SAMPLED = 8
 
 
 def lazy_level(handle: TiffHandle, path: Path, series: Any, index: int) -> Any:
@@ -46,6 +47,20 @@ def lazy_level(handle: TiffHandle, path: Path, series: Any, index: int) -> Any:
 def _chunk_length(piece: int, length: int) -> int:
     """Return a multiple of the stored piece near `_CHUNK_SIDE`, so that no piece is decoded for two chunks."""
     return min(max(round(_CHUNK_SIDE / piece), 1) * piece, length)
+
+
+def sampled_bits(level: Any, axes: str) -> int:
+    """Return the bits that a lazy level's values need, from at most 8 x 8 of its chunks, spread evenly.
+
+    Glass shines wherever there is no tissue, so even a large slide's brightest values are among so many chunks.
+    """
+    sample = level
+    for letter in "YX":
+        axis = axes.index(letter)
+        count = sample.numblocks[axis]
+        places = sorted({round(place) for place in np.linspace(0, count - 1, min(count, _MOST_SAMPLED))})
+        sample = sample.blocks[tuple(places if each == axis else slice(None) for each in range(sample.ndim))]
+    return max(int(sample.max().compute()).bit_length(), 8)
 
 
 class TiffHandle:

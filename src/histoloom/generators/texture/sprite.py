@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from histoloom.errors import LayoutError
 from histoloom.generators.texture.donors import Donors
 from histoloom.generators.texture.grain import Grain
 from histoloom.generators.texture.recipe import TextureRecipe
@@ -35,7 +36,10 @@ _FINE, _CLUMPED = 0.85, 0.85
 _NUCLEOLUS = 0.45
 _SEEN_THROUGH, _MOST_SEEN_THROUGH = 0.5, 0.4
 _PLACES = 1 << 20
-_TOGETHER = 64
+_TOGETHER, _PIXELS_TOGETHER = 64, 2**22
+
+MOST_NUCLEUS_PIXELS = 2**22
+"""Pixels of the bounding box of the largest nucleus that is painted, with its soft boundary: 2048 x 2048."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +95,34 @@ class NucleusPainter:
         return math.ceil(3.0 * (1.0 + _BLUR_SPREAD) * self.recipe.boundary_blur * self.softness / self.pixel_size) + 1
 
     def paint(self, nuclei: Sequence[Nucleus], seed: int) -> list[Sprite]:
-        """Return the sprites of nuclei, each a pure function of the nucleus's row and the seed."""
-        sprites = []
-        for first in range(0, len(nuclei), _TOGETHER):
-            sprites += self._paint_together(nuclei[first : first + _TOGETHER], seed)
-        return sprites
+        """Return the sprites of nuclei, each a pure function of the nucleus's row and the seed.
+
+        Raises
+        ------
+        LayoutError
+            If a nucleus has more than `MOST_NUCLEUS_PIXELS`.
+        """
+        sprites: list[Sprite] = []
+        together: list[Nucleus] = []
+        pixels = 0
+        for nucleus in nuclei:
+            size = self.size_of(nucleus)
+            if together and (len(together) == _TOGETHER or pixels + size > _PIXELS_TOGETHER):
+                sprites += self._paint_together(together, seed)
+                together, pixels = [], 0
+            together.append(nucleus)
+            pixels += size
+        return sprites + (self._paint_together(together, seed) if together else [])
+
+    def size_of(self, nucleus: Nucleus) -> int:
+        """Return how many pixels the sprite of a nucleus has; raises `LayoutError` if they are too many."""
+        height, width = nucleus.outline.window.expanded(self.margin).shape
+        if height * width > MOST_NUCLEUS_PIXELS:
+            raise LayoutError(
+                f"Nucleus {nucleus.id} is {height} x {width} pixels large, too large to be one; "
+                "remove it if it outlines tissue, or correct the layout's pixel size."
+            )
+        return height * width
 
     def _paint_together(self, nuclei: Sequence[Nucleus], seed: int) -> list[Sprite]:
         """Paint nuclei in one flat array, one after another: many small numpy calls would cost more than their work."""

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from histoloom.errors import LookError
+from histoloom.errors import LayoutError, LookError
 from histoloom.generators.texture.donors import find_donors
 from histoloom.generators.texture.grain import find_grain
 from histoloom.generators.texture.inpainting import inpaint_background
@@ -31,7 +31,8 @@ from histoloom.window import Window
 
 _PATCH = 48.0
 _LEAST_SCALE, _MOST_SCALE = 0.2, 5.0
-_CACHED_SPRITES = 4096
+_CACHED_SPRITES, _CACHED_PIXELS = 4096, 2**25
+_MOST_SPRITE_PIXELS, _MOST_SPRITE_LAYERS = 2**26, 16
 _CYTOPLASM_CONTRAST = 0.15
 _CYTOPLASM_REACH = 1.5
 _STEPS_PER_DENSITY = 1600
@@ -93,14 +94,24 @@ class PreparedTexture:
         self._recipe = recipe
         self._quilt = Quilt(self._background, patch=round(_PATCH / painter.pixel_size))
         self._sprites: OrderedDict[tuple[Nucleus, int], Sprite] = OrderedDict()
+        self._cached_pixels = 0
         reach = math.ceil(2.0 * _CYTOPLASM_REACH / painter.pixel_size) + 1 if recipe.cytoplasm else 0
         self.halo = max(painter.margin, reach)
 
     def weave(self, layout: Layout, seed: int, window: Window | None = None) -> NDArray[np.uint8]:
-        """Return RGB ``uint8 (H, W, 3)`` of a window of the canvas (default: all of it)."""
+        """Return RGB ``uint8 (H, W, 3)`` of a window of the canvas (default: all of it).
+
+        Raises
+        ------
+        LayoutError
+            If a nucleus is larger than `histoloom.generators.texture.sprite.MOST_NUCLEUS_PIXELS`, or so many large ones
+            lie over each other that their pixels would not fit into memory.
+        """
         window = layout.window if window is None else window
+        nuclei = layout.nuclei_in(window.expanded(self.halo))
+        self._refuse_too_many_pixels(nuclei, window)
         density = self._ground(seed, window)
-        sprites = self._sprites_of(layout.nuclei_in(window.expanded(self.halo)), seed)
+        sprites = self._sprites_of(nuclei, seed)
         if sprites and self._recipe.cytoplasm:
             self._add_cytoplasm(density, window, sprites, seed)
         for sprite in sprites:
@@ -166,6 +177,15 @@ class PreparedTexture:
             return ground
         return self._quilt.read(seed, window)
 
+    def _refuse_too_many_pixels(self, nuclei: list[Nucleus], window: Window) -> None:
+        pixels = sum(self._painter.size_of(nucleus) for nucleus in nuclei)
+        height, width = window.shape
+        if pixels > max(_MOST_SPRITE_PIXELS, _MOST_SPRITE_LAYERS * height * width):
+            raise LayoutError(
+                f"The {len(nuclei):,} nuclei about row {window.y0}, column {window.x0} are too large or too many over "
+                "each other to be woven; remove those that outline tissue, or correct the layout's pixel size."
+            )
+
     def _sprites_of(self, nuclei: list[Nucleus], seed: int) -> list[Sprite]:
         """Return the nuclei's sprites, painting those that are not at hand."""
         found = [self._sprites.get((nucleus, seed)) for nucleus in nuclei]
@@ -175,8 +195,11 @@ class PreparedTexture:
         for nucleus, old, sprite in zip(nuclei, found, sprites, strict=True):
             if old is None:
                 self._sprites[nucleus, seed] = sprite
-        while len(self._sprites) > max(_CACHED_SPRITES, len(nuclei)):
-            self._sprites.popitem(last=False)
+                self._cached_pixels += sprite.mask.size
+        most_pixels = max(_CACHED_PIXELS, sum(sprite.mask.size for sprite in sprites))
+        while len(self._sprites) > max(_CACHED_SPRITES, len(nuclei)) or self._cached_pixels > most_pixels:
+            _, dropped = self._sprites.popitem(last=False)
+            self._cached_pixels -= dropped.mask.size
         return sprites
 
 

@@ -1,0 +1,60 @@
+"""The benchmarks run, and print what they promise."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+PROMISED = {
+    "layouts.py": {"polygons_2000_s", "polygons_50000_s"},
+    "texture.py": {"prepare_look_512_ms", "weave_200_ms", "weave_512_ms"},
+    "live.py": {
+        "stroke_to_pixels_median_ms",
+        "stroke_to_pixels_p95_ms",
+        "viewer_blocked_max_ms",
+        "event_loop_gap_max_ms",
+    },
+    "open_slide.py": {"memory_added_mb", "fraction_read"},
+}
+
+
+def printed(name: str, *words: str) -> dict[str, Any]:
+    """The object that a benchmark prints."""
+    finished = subprocess.run(
+        [sys.executable, str(BENCHMARKS / name), "--json", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def test_every_benchmark_is_checked():
+    assert {each.name for each in BENCHMARKS.glob("*.py")} == set(PROMISED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_benchmark_prints_the_figures_that_it_promises(name):
+    figures = printed(name)
+
+    assert set(figures) >= PROMISED[name]
+    assert all(figures[key] >= 0 for key in PROMISED[name])
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_while_painting():
+    figures = printed("live.py", "--soak", "40")
+
+    assert figures["strokes"] > 50
+    assert figures["viewer_growth_mb"] < 16.0
+    assert figures["weaver_growth_mb"] < 16.0
