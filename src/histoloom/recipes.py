@@ -69,8 +69,8 @@ def usable_seed(seed: Any) -> int:
 class Recipe(BaseModel):
     """Base of all recipes: frozen, and unknown fields are refused rather than ignored.
 
-    Types are strict: a whole number may stand for a float, but no text for a number and no truth value for either, since
-    a recipe that means something else than it says is worse than one that is refused.
+    Types are strict: a whole number may stand for a float, but no text and no truth value for a number, since a recipe
+    that means something else than it says is worse than one that is refused.
     """
 
     model_config = ConfigDict(

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from texture_looks import PIXEL_SIZE, colon, newly_prepared, nucleus_at, scattered
 
+from histoloom.errors import LayoutError
 from histoloom.generators.texture import TextureRecipe, TextureWeaver
-from histoloom.layouts import Layout, LayoutEdit
+from histoloom.layouts import Layout, LayoutEdit, Nucleus, Outline
 from histoloom.layouts.edits import remove
 from histoloom.window import Window
 
@@ -138,3 +139,28 @@ def test_the_background_in_place_is_the_look_itself_between_its_nuclei():
     between = ~find_nuclear_material(look.pixels, PIXEL_SIZE).super_segmentation
     assert 0.3 < between.mean() < 0.95
     np.testing.assert_array_equal(woven[between], look.pixels[between])
+
+
+def square(key, y, x, side):
+    return Nucleus.create(key, Outline([[(y, x), (y, x + side), (y + side, x + side), (y + side, x)]]))
+
+
+@pytest.mark.parametrize("side", [4000, 2e6])
+def test_a_tissue_outline_among_the_nuclei_is_refused_in_a_sentence(side):
+    layout = Layout.from_nuclei([nucleus_at(1, 20, 20), square(2, -side / 2, -side / 2, side)], (64, 64), PIXEL_SIZE)
+    with pytest.raises(LayoutError, match=r"Nucleus 2 is .* pixels large, .* remove it if it outlines tissue"):
+        newly_prepared().weave(layout, 0)
+
+
+def test_too_many_large_nuclei_over_each_other_are_refused_in_a_sentence():
+    layout = Layout.from_nuclei([square(key, key, key, 1900) for key in range(1, 30)], (64, 64), PIXEL_SIZE)
+    with pytest.raises(LayoutError, match="too many over each other"):
+        newly_prepared().weave(layout, 0)
+
+
+def test_windows_agree_on_a_nucleus_far_larger_than_the_canvas():
+    layout = Layout.from_nuclei([square(1, -300.5, -320.5, 800), nucleus_at(2, 20, 30)], (64, 96), PIXEL_SIZE)
+    window = Window(10, 20, 50, 70)
+    np.testing.assert_array_equal(
+        newly_prepared().weave(layout, 0, window), newly_prepared().weave(layout, 0)[window.slices]
+    )

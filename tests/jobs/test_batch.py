@@ -110,6 +110,22 @@ def test_a_layout_that_cannot_be_read_or_woven_is_reported_and_the_batch_goes_on
     assert events[-1] == BatchFinished(1, 0, 2, False)
 
 
+def test_a_layout_whose_reading_fails_unexpectedly_is_reported_by_name_and_the_batch_goes_on(batch):
+    def broken():
+        raise OverflowError("Python int too large\nto convert")
+
+    events = batch([("odd", broken), ("read", lambda: small(1))], seeds=[7])
+    assert kinds(events) == [BatchStarted, PictureFailed, PictureWoven, BatchFinished]
+    assert events[1].sentence.startswith("The layout 'odd' could not be read (OverflowError: Python int too large to")
+    assert events[1].sentence.endswith(".")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5])
+def test_a_seed_that_is_not_usable_is_refused_before_anything_is_woven(batch, seed):
+    with pytest.raises(RecipeError, match="whole number from 0"):
+        batch(seeds=[0, seed])
+
+
 def test_a_defect_of_the_generator_is_reported_as_a_failure_of_its_picture(batch):
     broken = Layout.from_nuclei([nucleus_at(FAILS_AT, 20, 20)], (64, 64), 0.25)
     events = batch([("broken", broken), ("fine", small(1))], seeds=[0])

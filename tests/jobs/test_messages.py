@@ -21,7 +21,7 @@ from histoloom.jobs.messages import (
 from histoloom.layouts import Layout, Nucleus, NucleusClass, Outline, TissueMap
 from histoloom.layouts.columns import layout_fingerprint, layout_to_columns, nuclei_from_columns
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
+finite = st.floats(-(2.0**30), 2.0**30)
 rings = hnp.arrays(np.float64, st.tuples(st.integers(3, 6), st.just(2)), elements=finite)
 CLASSES = tuple(NucleusClass(name, (1, 2, 3)) for name in ("nucleus", "Kern", "核"))
 

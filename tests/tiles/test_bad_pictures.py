@@ -77,6 +77,26 @@ def test_truncated_tiffs(tmp_path, noise, tile, share):
     refused(path, "cut off")
 
 
+@pytest.mark.realdata
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_truncated_slide(tmp_path, shared_data, caplog, share):
+    whole = (shared_data / "slides" / "CMU-1-Small-Region.svs").read_bytes()
+    path = tmp_path / "slide.svs"
+    path.write_bytes(whole[: int(len(whole) * share)])
+    refused(path, "cut off")
+    assert not caplog.records
+
+
+def test_a_tiff_cut_off_before_its_first_directory(tmp_path, noise, caplog):
+    path = tmp_path / "tile.tif"
+    tifffile.imwrite(path, noise[:64, :64], photometric="rgb")
+    start = bytearray(path.read_bytes()[:500])
+    start[4:8] = (10_000_000).to_bytes(4, "little")
+    path.write_bytes(start)
+    refused(path, "cut off")
+    assert not caplog.records
+
+
 def test_a_tiff_with_random_bytes_after_its_start(tmp_path):
     for seed in range(20):
         path = tmp_path / f"{seed}.tif"

@@ -39,8 +39,18 @@ def test_boolean_pictures_are_black_and_white():
 
 @settings(max_examples=30)
 @given(hnp.arrays(np.uint16, (4, 6, 3)))
-def test_sixteen_bits_are_scaled_by_their_full_range(pixels):
-    assert np.array_equal(both(pixels), np.rint(pixels / 257).astype(np.uint8))
+def test_sixteen_bits_that_are_all_used_are_scaled_by_their_full_range(pixels):
+    wanted = np.rint(pixels / 257).astype(np.uint8)
+    assert np.array_equal(both(pixels, Encoding(significant_bits=16)), wanted)
+    pixels[0, 0, 0] = 65535
+    wanted[0, 0, 0] = 255
+    assert np.array_equal(as_rgb(pixels), wanted)
+
+
+@pytest.mark.parametrize(("brightest", "bits"), [(4080, 12), (16000, 14), (200, 8), (40_000, 16)])
+def test_sixteen_bits_without_a_word_about_them_are_scaled_by_those_that_the_brightest_value_needs(brightest, bits):
+    pixels = np.array([[0, brightest // 2, brightest]], np.uint16)
+    assert np.array_equal(as_rgb(pixels)[0, :, 0], np.rint(pixels[0] * (255 / (2**bits - 1))).astype(np.uint8))
 
 
 def test_sixteen_bits_of_which_twelve_are_used_are_scaled_by_those():

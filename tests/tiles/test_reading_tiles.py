@@ -369,3 +369,36 @@ def test_a_real_aperio_slide_opens_without_its_label(shared_data):
         assert tile.provenance["file_sha256"].startswith("ed92d5a9")
         window = Window(1000, 1000, 1200, 1300)
         assert np.abs(tile.read(window).astype(int) - pyramid.read(window)).mean() < 8
+
+
+@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tile": (128, 128)},
+        {"extratags": [(281, "H", 1, 4095, True)]},
+        {"extratags": [(341, "H", 3, (4095, 4095, 4095), True)]},
+    ],
+)
+def test_twelve_bits_in_a_sixteen_bit_file_are_as_bright_as_they_were(tmp_path, tissue, monkeypatch, eager, options):
+    if not eager:
+        monkeypatch.setattr("histoloom.tiles.tiff_files._EAGER_PIXELS", 0)
+    path = tmp_path / "camera.tif"
+    # Declared bits count more than the brightest value, which here would need fewer.
+    darker = 2 if options.get("extratags") else 1
+    tifffile.imwrite(path, tissue.astype(np.uint16) * 16 // darker, photometric="rgb", **options)
+    with open_tile(path) as tile:
+        assert np.abs(tile.read().astype(int) * darker - tissue).max() <= 2
+
+
+def test_all_levels_of_a_sixteen_bit_pyramid_have_the_same_brightness(tmp_path, tissue, monkeypatch):
+    monkeypatch.setattr("histoloom.tiles.tiff_files._EAGER_PIXELS", 0)
+    path = tmp_path / "pyramid.tif"
+    deep = tissue.astype(np.uint16) * 16
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(deep, photometric="rgb", tile=(128, 128), subifds=1)
+        writer.write(deep[::2, ::2], photometric="rgb", tile=(128, 128), subfiletype=1)
+    with open_tile(path) as tile:
+        assert np.abs(np.asarray(tile.levels[0]).astype(int) - tissue).max() <= 1
+        assert np.abs(np.asarray(tile.levels[1]).astype(int) - tissue[::2, ::2]).max() <= 1

@@ -110,7 +110,7 @@ class Comparison:
 
 
 class _DockPlaces:
-    """Where the docks of a window lie, and how wide they are.
+    """Where the docks of a window lie, how wide they are, and which are in front.
 
     Parameters
     ----------
@@ -120,34 +120,18 @@ class _DockPlaces:
 
     def __init__(self, main: QMainWindow | None) -> None:
         self._main = main
-        if main is not None:
-            self._state = main.saveState()
-            self._docks = _docks(main)
-            # Docks behind others in their tabs have no true width.
-            self._widths = [(each, each.width()) for each in self._docks if not each.visibleRegion().isEmpty()]
+        self._state = None if main is None else main.saveState()
 
     def restore(self) -> None:
-        """Put the docks back; if others have been opened or closed since then, only widths and front tabs."""
-        main = self._main
-        if main is None:
-            return
+        """Put the docks back; those that were opened since stay where they are."""
         with contextlib.suppress(RuntimeError):  # the window has been closed
-            if set(_docks(main)) == set(self._docks):
-                main.restoreState(self._state)
-                return
-            for dock, width in self._widths:
-                if dock in _docks(main):
-                    dock.raise_()
-                    main.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+            if self._main is not None:
+                self._main.restoreState(self._state)
 
 
 def _main_window(window: Any) -> QMainWindow | None:
     main = getattr(window, "_qt_window", None)
     return main if isinstance(main, QMainWindow) else None
-
-
-def _docks(main: QMainWindow) -> list[QDockWidget]:
-    return [each for each in main.findChildren(QDockWidget) if not each.isHidden()]
 
 
 def _place_beside_canvas(dock: Any) -> None:

@@ -254,7 +254,8 @@ def _nucleus(key: int, outline: Outline, class_name: str, row: Mapping[str, Any]
     plain = Nucleus.create(max(key, 1), outline, class_name)
     anchor = row.get("anchor")
     angle = row.get("angle")
-    seed, z_order = row.get("texture_seed"), row.get("z_order")
+    seed: Any = row.get("texture_seed")
+    z_order: Any = row.get("z_order")
     has_anchor = (
         isinstance(anchor, list)
         and len(anchor) == 2

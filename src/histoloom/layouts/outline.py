@@ -112,7 +112,7 @@ class Outline:
         height, width = window.shape
         if height * width > _MOST_MASK_PIXELS:
             raise LayoutError(
-                f"A mask of {height} x {width} pixels does not fit into memory; ask for a smaller window of the nucleus."
+                f"A mask of {height} x {width} pixels does not fit into memory; ask for a smaller window of it."
             )
         mask = np.zeros(window.shape, bool)
         _, rows, starts, stops = outline_spans([self], window)

@@ -8,6 +8,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+_ORIENTATION = -1.0
+"""Sign of the area that right and down span, in ``(y, x)``, where the map does not fold.
+
+It folds at a corner that has wandered beyond its neighbours' diagonal."""
+
 
 @dataclass(frozen=True)
 class BilinearQuadrilateral:
@@ -77,7 +82,7 @@ class BilinearQuadrilateral:
         with np.errstate(invalid="ignore", divide="ignore"):
             root = np.sqrt(discriminant)
             # Citardauq's form stays exact as the twist goes to 0 and the equation becomes linear.
-            sign = np.sign(_cross(self.right, self.down))
+            sign = _ORIENTATION
             v = -2.0 * c / (b + sign * root)
             along = self.right + v[:, None] * self.twist
             u = ((offset - v[:, None] * self.down) * along).sum(axis=1) / np.square(along).sum(axis=1)

@@ -1,10 +1,10 @@
 """From the many ways to store a picture to RGB ``uint8``, or a refusal that says why not.
 
-How values are scaled: 16-bit ones by the significant bits that the file declares (4095 becomes 255 for 12 bits), else by
-the fewest bits, from 8 to 16, that hold the brightest value of the whole picture, since cameras of 10 to 14 bits write
-16-bit files that do not say so; floats from 0..1. Nothing is stretched to its own darkest and brightest value, and the
-bits of a slide are found once, for all of its levels and windows. Transparent pixels lie over white, like tissue on
-glass.
+How values are scaled: 16-bit ones by the significant bits that the file declares (4095 becomes 255 for 12 bits), else
+by the fewest bits, from 8 to 16, that hold the brightest value of the whole picture, since cameras of 10 to 14 bits
+write 16-bit files that do not say so; floats from 0..1. Nothing is stretched to its own darkest and brightest value,
+and the bits of a slide are found once, for all of its levels and windows. Transparent pixels lie over white, like
+tissue on glass.
 """
 
 from __future__ import annotations
