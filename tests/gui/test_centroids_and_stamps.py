@@ -126,3 +126,14 @@ def test_points_of_a_deleted_layer_are_shown_before_they_grow(canvas: Canvas) ->
     assert canvas.layers.find(CENTROIDS) is not None
     canvas.centroids.grow()
     assert len(canvas.layout.nuclei) == len(before) + 1
+
+
+def test_a_stamp_beside_the_canvas_places_nothing_and_says_so(canvas: Canvas, mouse: Mouse) -> None:
+    told: list[str] = []
+    canvas.message.connect(told.append)
+    canvas.tool = Tool.STAMP
+    mouse.drag((-60.0, -60.0), (-60.0, -60.0))
+    canvas.stamp_tool.place((500.0, 500.0))
+    assert sorted(canvas.layout.nuclei) == [1, 2, 3]
+    assert canvas.history.undoable == ()
+    assert sum("beside the canvas" in each for each in told) == 2

@@ -37,7 +37,7 @@ def pyramid(path: Path, side: int = 2048) -> Path:
     return path
 
 
-def test_a_png_becomes_an_rgb_image_in_pixels(tmp_path, pixels):
+def test_a_png_becomes_an_rgb_image_at_the_assumed_pixel_size(tmp_path, pixels):
     Image.fromarray(pixels).save(tmp_path / "tile.png")
 
     ((data, options, kind),) = read(tmp_path / "tile.png")
@@ -45,7 +45,8 @@ def test_a_png_becomes_an_rgb_image_in_pixels(tmp_path, pixels):
     assert kind == "image"
     assert np.array_equal(data, pixels)
     assert options["rgb"] is True
-    assert options["units"] == ("pixel", "pixel")
+    assert options["units"] == ("micrometer", "micrometer")
+    assert options["scale"] == (0.25, 0.25)
     assert options["name"] == "tile"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from canvas_mouse import Mouse, assert_shows_the_truth
@@ -178,3 +180,23 @@ def test_editable_outlines_have_few_vertices_and_stay_close() -> None:
     ring = editable_ring(traced)
     assert len(ring) < len(traced.rings[0]) / 2
     assert Outline([ring]).area == pytest.approx(traced.area, rel=0.05)
+
+
+def test_deleting_the_layer_while_outlines_are_edited_deletes_no_nucleus(canvas: Canvas, qtbot: Any) -> None:
+    before = dict(canvas.layout.nuclei)
+    canvas.select({1, 2})
+    canvas.sketch.edit_outlines()
+    canvas.viewer.layers.remove(canvas.layers.find(SKETCH))
+    canvas.tool = Tool.SKETCH
+    canvas.layers.find(SKETCH).add([np.array([[70.0, 70.0], [70.0, 90.0], [90.0, 80.0]])], shape_type="polygon")
+    qtbot.waitUntil(lambda: len(canvas.layout.nuclei) == len(before) + 1)
+    assert {key: canvas.layout.nuclei[key] for key in before} == before
+
+
+def test_a_shape_beside_the_canvas_makes_no_nucleus(canvas: Canvas, qtbot: Any) -> None:
+    told: list[str] = []
+    canvas.message.connect(told.append)
+    canvas.tool = Tool.SKETCH
+    canvas.layers.find(SKETCH).add([np.array([[-50.0, -50.0], [-50.0, -20.0], [-20.0, -30.0]])], shape_type="polygon")
+    qtbot.waitUntil(lambda: any("beside the canvas" in each for each in told))
+    assert sorted(canvas.layout.nuclei) == [1, 2, 3]

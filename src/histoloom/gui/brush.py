@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from histoloom.gui.canvas_layers import LAYOUT
+from histoloom.gui.canvas_part import CanvasPart
 from histoloom.gui.painted_edit import painted_changes
 from histoloom.layouts import Layout, Nucleus
 from histoloom.window import Window
@@ -25,7 +25,7 @@ _LARGEST_FILL = 0.25
 _NOTHING = Window(0, 0, 0, 0)
 
 
-class Brush:
+class Brush(CanvasPart):
     """Turns strokes into edits.
 
     Each stroke starts a new nucleus of the canvas's class. Other nuclei are protected unless Shift is held, which lays
@@ -38,7 +38,7 @@ class Brush:
     """
 
     def __init__(self, canvas: Canvas) -> None:
-        self._canvas_reference = weakref.ref(canvas)
+        super().__init__(canvas)
         self._session: EditSession | None = None
         self._reached = _NOTHING
         self._pending: list[Window] = []
@@ -77,13 +77,6 @@ class Brush:
             window = window.union(each)
         session = self._canvas.begin("Paint", draws=False)
         self._commit(session, window, self._canvas.layout.window)
-
-    @property
-    def _canvas(self) -> Canvas:
-        canvas = self._canvas_reference()
-        if canvas is None:
-            raise RuntimeError("The viewer of this canvas has been closed.")
-        return canvas
 
     @property
     def _layer(self) -> Labels | None:

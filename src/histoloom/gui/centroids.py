@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from histoloom.errors import LayoutError
 from histoloom.gui.canvas_layers import CENTROIDS
+from histoloom.gui.canvas_part import CanvasPart
 from histoloom.gui.selection_edits import counted
 from histoloom.layouts import LayoutEdit
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Coordinates = NDArray[np.float64]
 
 
-class Centroids:
+class Centroids(CanvasPart):
     """Points on their way to nuclei; every change of them is a step of the canvas's history.
 
     Parameters
@@ -31,7 +32,7 @@ class Centroids:
     """
 
     def __init__(self, canvas: Canvas) -> None:
-        self._canvas_reference = weakref.ref(canvas)
+        super().__init__(canvas)
         self._known: Coordinates = np.zeros((0, 2))
         self._is_ours = False
 
@@ -94,13 +95,6 @@ class Centroids:
         self.show(np.zeros((0, 2)))
         canvas.push(_GrowCommand(canvas, edit, points))
         canvas.show_edit(edit, True)
-
-    @property
-    def _canvas(self) -> Canvas:
-        canvas = self._canvas_reference()
-        if canvas is None:
-            raise RuntimeError("The viewer of this canvas has been closed.")
-        return canvas
 
     def _on_data(self, event: Any) -> None:
         if self._is_ours or self._canvas_reference() is None:

@@ -6,9 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from histoloom.errors import LayoutError
-from histoloom.layouts import Outline
+from histoloom.layouts import Layout, Outline
 
 _ELLIPSE_VERTICES = 48
+
+
+def require_on_canvas(outline: Outline, layout: Layout) -> None:
+    """Refuse a shape of which nothing lies on the canvas, where nobody would see it; raises `LayoutError`."""
+    if outline.window.intersection(layout.window).is_empty:
+        raise LayoutError("The nucleus would lie beside the canvas, where nobody sees it; draw inside the frame.")
 
 
 def outline_of_shape(vertices: ArrayLike, shape_type: str) -> Outline:

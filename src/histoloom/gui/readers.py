@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from histoloom.gui.scale_bar import show_scale_bar
-from histoloom.layouts.layout import Layout
+from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.layouts.opening import LAYOUT_ENDINGS, is_layout_file, layout_stem, open_layout
 from histoloom.tiles.reading import PICTURE_SUFFIXES, open_tile
 from histoloom.tiles.tile import Tile
@@ -84,8 +84,10 @@ def layout_layer(layout: Layout, name: str) -> LayerData:
 
 
 def _placing(pixel_size: float | None) -> dict[str, Any]:
-    unit = "pixel" if pixel_size is None else "micrometer"
-    return {"scale": (pixel_size or 1.0,) * 2, "units": (unit, unit), "axis_labels": ("y", "x")}
+    # A file that tells no pixel size is placed like everything else on a canvas, at 40x; in pixels, napari could not
+    # show it beside layers in µm (with software OpenGL it even crashed).
+    size = pixel_size or DEFAULT_PIXEL_SIZE
+    return {"scale": (size, size), "units": ("micrometer", "micrometer"), "axis_labels": ("y", "x")}
 
 
 def _paths(path: str | Sequence[str]) -> list[Path]:
@@ -96,8 +98,14 @@ def _show_scale_bar(layers: Sequence[LayerData]) -> None:
     import napari
 
     viewer = napari.current_viewer()
-    if viewer is not None and any(options["units"][0] == "micrometer" for _, options, _ in layers):
+    if viewer is not None and any(_is_to_scale(options) for _, options, _ in layers):
         show_scale_bar(viewer)
+
+
+def _is_to_scale(options: Mapping[str, Any]) -> bool:
+    """Whether a layer's size in µm is known, and not assumed."""
+    tile = options["metadata"].get(TILE_KEY)
+    return tile is None or tile.pixel_size is not None
 
 
 def _notify(sentence: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from histoloom.gui import selection_edits
+from histoloom.gui.canvas_part import CanvasPart
 from histoloom.gui.selection_edits import Changes, counted
 from histoloom.gui.tools import Tool
 from histoloom.window import Window
@@ -23,7 +23,7 @@ GROWTH = 1.1
 _COPY_OFFSET_UM = 2.5
 
 
-class SelectTool:
+class SelectTool(CanvasPart):
     """Selecting and changing whole nuclei.
 
     Parameters
@@ -33,19 +33,12 @@ class SelectTool:
     """
 
     def __init__(self, canvas: Canvas) -> None:
-        self._canvas_reference = weakref.ref(canvas)
+        super().__init__(canvas)
         self._drag: EditSession | None = None
 
     def attach(self, layer: Labels) -> None:
         """Follow the mouse in a Layout layer."""
         layer.mouse_drag_callbacks.insert(0, self._on_drag)
-
-    @property
-    def _canvas(self) -> Canvas:
-        canvas = self._canvas_reference()
-        if canvas is None:
-            raise RuntimeError("The viewer of this canvas has been closed.")
-        return canvas
 
     def rotate(self, degrees: float) -> None:
         """Turn the selected nuclei, each about its own centre; positive is clockwise on the screen."""

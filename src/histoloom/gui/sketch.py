@@ -11,7 +11,8 @@ from qtpy.QtCore import QTimer
 
 from histoloom.errors import LayoutError
 from histoloom.gui.canvas_layers import SKETCH
-from histoloom.gui.drawn_outline import editable_ring, outline_of_shape, with_ring
+from histoloom.gui.canvas_part import CanvasPart
+from histoloom.gui.drawn_outline import editable_ring, outline_of_shape, require_on_canvas, with_ring
 from histoloom.gui.selection_edits import counted
 from histoloom.gui.tools import Tool
 from histoloom.layouts import Layout, LayoutEdit, Nucleus
@@ -30,7 +31,7 @@ _OPEN = frozenset({"path", "line"})
 Curves = list[NDArray[np.float64]]
 
 
-class Sketch:
+class Sketch(CanvasPart):
     """What happens to shapes.
 
     Parameters
@@ -40,7 +41,7 @@ class Sketch:
     """
 
     def __init__(self, canvas: Canvas) -> None:
-        self._canvas_reference = weakref.ref(canvas)
+        super().__init__(canvas)
         self._edited: dict[int, NDArray[np.float64]] = {}
         self._known: Curves = []
         self._is_ours = False
@@ -50,6 +51,8 @@ class Sketch:
 
     def attach(self, layer: Shapes) -> None:
         """Follow what is drawn in a Sketch layer; one that was deleted comes back with its curves."""
+        # Outlines that were being edited went with the former layer: that ended their editing, and deleted no nucleus.
+        self._edited = {}
         if self._known:
             self._show([])
         layer.events.data.connect(self._on_data)
@@ -116,7 +119,10 @@ class Sketch:
         """Take what has been drawn, dragged or deleted in the Sketch layer into the table now."""
         self._is_waiting = False
         layer = self._layer
-        if layer is None or self._is_ours:
+        if layer is None:
+            self._edited = {}
+            return
+        if self._is_ours:
             return
         shapes = [np.asarray(each, np.float64)[:, -2:] for each in layer.data]
         owners = self._owners(layer)
@@ -142,13 +148,6 @@ class Sketch:
     def curves(self) -> Curves:
         """Open paths and lines, ``float (N, 2)`` in canvas pixels, along which rows of nuclei can stand."""
         return [] if self._layer is None else [each.copy() for each in self._known]
-
-    @property
-    def _canvas(self) -> Canvas:
-        canvas = self._canvas_reference()
-        if canvas is None:
-            raise RuntimeError("The viewer of this canvas has been closed.")
-        return canvas
 
     @property
     def _layer(self) -> Shapes | None:
@@ -196,6 +195,7 @@ class Sketch:
         key = canvas.layout.next_id() + added
         try:
             outline = outline_of_shape(vertices, shape_type)
+            require_on_canvas(outline, canvas.layout)
         except LayoutError as error:
             canvas.edit_message(str(error))
             return

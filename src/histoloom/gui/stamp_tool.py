@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from histoloom.errors import LayoutError
+from histoloom.gui.canvas_part import CanvasPart
+from histoloom.gui.drawn_outline import require_on_canvas
 from histoloom.gui.selection_edits import counted
 from histoloom.gui.tools import Tool
 from histoloom.keyed_random import keyed_hash
@@ -25,7 +27,7 @@ _SMALLEST, _LARGEST = 0.25, 4.0
 _SPACING = 1.15
 
 
-class StampTool:
+class StampTool(CanvasPart):
     """Placing nuclei by clicks.
 
     Parameters
@@ -35,7 +37,7 @@ class StampTool:
     """
 
     def __init__(self, canvas: Canvas) -> None:
-        self._canvas_reference = weakref.ref(canvas)
+        super().__init__(canvas)
         self._name = next(iter(STAMPS))
         self._diameter = STAMPS[self._name].diameter
         self._orientation = STAMPS[self._name].orientation
@@ -111,16 +113,9 @@ class StampTool:
 
     def place(self, center: tuple[float, float]) -> None:
         """Place one nucleus at a ``(y, x)`` position in canvas pixels."""
-        canvas = self._canvas
-        nucleus = self._nucleus(canvas.layout, center)
-        canvas.change(f"Stamp a nucleus ({self._name})", {nucleus.id: nucleus})
-
-    @property
-    def _canvas(self) -> Canvas:
-        canvas = self._canvas_reference()
-        if canvas is None:
-            raise RuntimeError("The viewer of this canvas has been closed.")
-        return canvas
+        placed: dict[int, Nucleus | None] = {}
+        if self._put(self._canvas.layout, placed, center) is not None:
+            self._canvas.change(f"Stamp a nucleus ({self._name})", placed)
 
     def _nucleus(self, layout: Layout, center: tuple[float, float]) -> Nucleus:
         key = layout.next_id()
@@ -136,6 +131,9 @@ class StampTool:
         session = canvas.begin("Stamp")
         placed: dict[int, Nucleus | None] = {}
         latest = self._put(session.baseline, placed, position)
+        if latest is None:
+            session.cancel()
+            return
         session.preview(placed)
         layer.mouse_pan = False
         try:
@@ -143,7 +141,7 @@ class StampTool:
             while event.type == "mouse_move":
                 position = tuple(layer.world_to_data(event.position))
                 if _is_clear(latest, position):
-                    latest = self._put(session.baseline, placed, position)
+                    latest = self._put(session.baseline, placed, position) or latest
                     if session.is_due:
                         session.preview(placed)
                 yield
@@ -151,8 +149,13 @@ class StampTool:
             layer.mouse_pan = True
         session.commit(placed, counted("Stamp", len(placed)))
 
-    def _put(self, baseline: Layout, placed: dict[int, Nucleus | None], position: tuple[float, ...]) -> Nucleus:
+    def _put(self, baseline: Layout, placed: dict[int, Nucleus | None], position: tuple[float, ...]) -> Nucleus | None:
         nucleus = self._nucleus(baseline.with_nuclei(placed), (position[0], position[1]))
+        try:
+            require_on_canvas(nucleus.outline, baseline)
+        except LayoutError as error:
+            self._canvas.edit_message(str(error))
+            return None
         placed[nucleus.id] = nucleus
         return nucleus
 
