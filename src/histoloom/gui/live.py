@@ -136,6 +136,8 @@ class LiveWeaving(QObject):
 
     def close(self) -> None:
         """End the weave process; what it still answers is dropped. Safe to call again."""
+        if self._is_closed:
+            return
         self._is_closed = True
         canvas = self._canvas()
         if canvas is not None:
