@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ def main() -> None:
         command = [program, "-a", "-s", f"-screen 0 {SIZE[0]}x{SIZE[1]}x24", sys.executable, *sys.argv]
         sys.exit(subprocess.run(command, check=False).returncode)
 
+    # Whatever somebody's own sessions left behind is not for the pictures.
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
     from histoloom.gui.canvas import canvas_of
     from histoloom.gui.opening import open_viewer
     from histoloom.gui.scale_bar import show_scale_bar
