@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy, Strategy
 
 from histoloom import __version__
 from histoloom.errors import TrainingError
@@ -32,13 +31,9 @@ def fabric_for(recipe: TrainingRecipe, devices: int = 1, nodes: int = 1) -> Fabr
         )
     if kind == "mps" and devices > 1:
         raise TrainingError("Apple's GPU is one device; train with one.")
-    strategy: str | Strategy = "auto"
-    if devices * nodes > 1:
-        # Norms by batch statistics have nothing to send around, and sending it between two passes would break them.
-        strategy = DDPStrategy(broadcast_buffers=False, process_group_backend="gloo" if kind == "cpu" else None)
-    return Fabric(
-        accelerator=kind, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision_for(recipe, kind)
-    )
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    precision = precision_for(recipe, kind)
+    return Fabric(accelerator=kind, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision)
 
 
 def precision_for(recipe: TrainingRecipe, kind: str) -> Any:
