@@ -13,6 +13,9 @@ from histoloom.models import inspect_bundle
 from histoloom.runs import Run
 
 SMALL = [
+    *("--width", "4", "--discriminator-width", "4", "--depth", "4", "--crop-size", "32", "--log-every", "1"),
+    *("--validation-crops", "1", "--previews", "1", "--device", "cpu", "--precision", "32-true"),
+]
     "--width",
     "4",
     "--discriminator-width",
@@ -100,3 +103,13 @@ def test_two_processes_train_together(tiles, tmp_path):
     run = Run.open(tmp_path / "run")
     assert run.environment["world_size"] == 2
     assert inspect_bundle(run.bundle).step == 2
+
+
+def test_help_does_not_wait_for_torch():
+    script = (
+        "import sys; from histoloom.cli import main; "
+        "code = main(['train', 'pix2pix', '--help']); sys.exit(code or 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "--l1-weight" in done.stdout
