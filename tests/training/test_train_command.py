@@ -16,25 +16,6 @@ SMALL = [
     *("--width", "4", "--discriminator-width", "4", "--depth", "4", "--crop-size", "32", "--log-every", "1"),
     *("--validation-crops", "1", "--previews", "1", "--device", "cpu", "--precision", "32-true"),
 ]
-    "--width",
-    "4",
-    "--discriminator-width",
-    "4",
-    "--depth",
-    "4",
-    "--crop-size",
-    "32",
-    "--log-every",
-    "1",
-    "--validation-crops",
-    "1",
-    "--previews",
-    "1",
-    "--device",
-    "cpu",
-    "--precision",
-    "32-true",
-]
 
 
 @pytest.fixture(scope="module")
