@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import binary_dilation
 from small_canvases import QUICK, tissue
 
 from histoloom.conditions import (
@@ -18,7 +21,9 @@ from histoloom.conditions import (
     structure_map,
 )
 from histoloom.conditions.channels import STEPS_PER_LEVEL, channel_plane
+from histoloom.conditions.contours import instance_contours
 from histoloom.errors import RecipeError
+from histoloom.layouts import Layout
 from histoloom.tiles.stains import HEMATOXYLIN_EOSIN, combine_stains, separate_stains
 
 DETECTORS = ("canny", "roberts", "prewitt", "sobel", "log", "zero_crossing")
@@ -105,8 +110,6 @@ def test_canny_agrees_with_another_implementation() -> None:
     ours = detect_edges(picture, EdgeRecipe(automatic=False, low=16.0, high=40.0, sigma=0.5), 0.25)
     # The other one's Sobel gradients are 8 / 2 / 4 times the slope per pixel: it divides the kernels by 4.
     theirs = canny(grey, 2.0, 16.0 * 0.25 * 2.0, 40.0 * 0.25 * 2.0)
-    from scipy.ndimage import binary_dilation
-
     wide = np.ones((3, 3))
     assert (binary_dilation(theirs, wide) & ours).sum() > 0.9 * ours.sum()
     assert (binary_dilation(ours, wide) & theirs).sum() > 0.9 * theirs.sum()
@@ -168,3 +171,19 @@ def test_a_local_threshold_ignores_slow_changes_of_the_light() -> None:
     lines = structure_map(pixels, StructureMapRecipe(method="local", sigma=0.0, offset=10.0), 0.25)
     assert lines[::12].mean() > 0.95
     assert lines.mean() < 0.1
+
+
+@pytest.mark.realdata
+def test_edges_of_real_tissue_lie_on_the_contours_of_its_nuclei(shared_data: Path) -> None:
+    import tifffile
+    from PIL import Image
+
+    pictures = sorted((shared_data / "tnbc_p01-08" / "images").iterdir())[:3]
+    for path in pictures:
+        picture = np.asarray(Image.open(path).convert("RGB"))
+        (label_path,) = (shared_data / "tnbc_p01-08" / "labels").glob(f"{path.stem}.*")
+        layout = Layout.from_label_map(np.asarray(tifffile.imread(label_path), np.int32), 0.25)
+        near = binary_dilation(instance_contours(layout, layout.window), iterations=2)
+        edges = detect_edges(picture, EdgeRecipe(channel="haematoxylin"), 0.25)
+        assert edges[near].mean() > 1.2 * edges[~near].mean()
+        assert 0.02 < edges.mean() < 0.25

@@ -251,7 +251,7 @@ def test_what_is_accepted_is_what_is_shown_with_its_parameters(
     np.testing.assert_array_equal(accepted.labels, shown(canvas))
     np.testing.assert_array_equal(accepted.encoding.decode(accepted.condition(canvas.layout)), shown(canvas))
     assert accepted.corrected[90, 30]
-    assert "painted" in dock.card.text
+    assert "corrected by hand" in dock.card.text
     dock.kind.setCurrentIndex(1)
     settle(dock, qtbot)
     dock.accept.click()

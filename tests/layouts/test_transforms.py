@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from layout_strategies import QUICK, label_maps, layouts
 
@@ -25,8 +25,8 @@ from histoloom.layouts.transforms import (
     shape_similarity,
     shape_variant,
 )
+from histoloom.layouts.variants import LAYOUT_VARIANTS, varied_layouts
 from histoloom.layouts.what_if import (
-    LAYOUT_VARIANTS,
     GrowRecipe,
     MalignantRecipe,
     MultiplyRecipe,
@@ -82,7 +82,7 @@ def test_a_crop_shows_what_the_window_shows(label_map: np.ndarray, y: int, x: in
 
 
 @given(layouts())
-@QUICK
+@settings(QUICK, max_examples=15)
 def test_four_quarter_turns_and_two_mirrors_give_the_label_map_back(layout: Layout) -> None:
     inside = cropped(layout, layout.window)
     turned = inside
@@ -253,6 +253,19 @@ def test_what_cannot_be_done_is_explained(tissue: Layout) -> None:
         ShapeRecipe.checked(least_scale=2.0, largest_scale=1.0)
     with pytest.raises(RecipeError, match="'factor' is not usable"):
         MultiplyRecipe.checked(factor=0.5)
+
+
+def test_a_set_has_the_same_variants_however_much_of_it_is_made(tissue: Layout) -> None:
+    other = mirrored(tissue)
+    both = list(varied_layouts([tissue, other], "shape", copies=2, seed=4))
+    assert len(both) == 4
+    assert not both[0].equals(both[1])
+    first = next(varied_layouts([tissue], "shape", ShapeRecipe(), copies=2, seed=4))
+    assert first.equals(both[0])
+    with pytest.raises(LayoutError, match="no set of layouts called 'worse'"):
+        varied_layouts([tissue], "worse")
+    with pytest.raises(LayoutError, match="needs a ShapeRecipe, not a GrowRecipe"):
+        varied_layouts([tissue], "shape", GrowRecipe())
 
 
 def test_a_similarity_takes_points_there_and_back() -> None:

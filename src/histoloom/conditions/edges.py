@@ -24,9 +24,9 @@ Detector = Literal["canny", "roberts", "prewitt", "sobel", "log", "zero_crossing
 WEAK_TO_STRONG = 0.4
 """Canny's lower threshold as a part of the upper one, where thresholds are automatic."""
 
-_MOST_SAMPLES = 250_000
+_MOST_SAMPLES = 100_000
 
-_ROUNDING_STEP = 8.0
+_ROUNDING_STEP = STEPS_PER_LEVEL / 2.0
 """Steps across zero up to this come from rounding a smoothed plane to whole numbers, also on plain ground."""
 
 
@@ -40,12 +40,12 @@ class EdgeRecipe(Recipe):
         "gradients; LoG and zero crossing mark sign changes of the Laplacian of a Gaussian.",
     )
     channel: Channel = recipe_field("grey", "Channel", "What of the picture is looked at.")
-    sigma: float = recipe_field(0.35, "Smoothing", "Sigma of the Gaussian before it.", unit="µm", ge=0.0, le=5.0)
+    sigma: float = recipe_field(0.5, "Smoothing", "Sigma of the Gaussian before it.", unit="µm", ge=0.0, le=5.0)
     automatic: bool = recipe_field(
         True, "Automatic thresholds", "Find the thresholds in the picture, by the share of strong pixels."
     )
     strong_fraction: float = recipe_field(
-        0.3,
+        0.2,
         "Strong pixels",
         "Share of pixels above the upper threshold, before thinning, where thresholds are automatic.",
         gt=0.0,
@@ -53,13 +53,19 @@ class EdgeRecipe(Recipe):
         multiple_of=0.01,
     )
     low: float = recipe_field(
-        8.0, "Lower threshold", "Slope at which Canny goes on following an edge.", unit="levels/µm", ge=0.0, le=1e6
+        8.0,
+        "Lower threshold",
+        "Slope in grey levels per µm at which Canny goes on following an edge.",
+        unit="/µm",
+        ge=0.0,
+        le=1e6,
     )
     high: float = recipe_field(
         20.0,
         "Upper threshold",
-        "Slope at which an edge starts; for LoG, the step across zero in levels/µm²; zero crossing does not use it.",
-        unit="levels/µm",
+        "Slope in grey levels per µm at which an edge starts; for LoG, the step across zero per µm²; "
+        "zero crossing does not use it.",
+        unit="/µm",
         ge=0.0,
         le=1e6,
     )
@@ -143,17 +149,20 @@ class _Gradient(NamedTuple):
     y: NDArray[Any]
     x: NDArray[Any]
     gain: float
-    is_diagonal: bool = False
 
     def strengths(self) -> NDArray[np.float32]:
         y, x = _sampled(self.y).astype(np.float32), _sampled(self.x).astype(np.float32)
         return np.asarray(np.hypot(y, x) / np.float32(self.gain * STEPS_PER_LEVEL), np.float32)
 
     def marked(self, recipe: EdgeRecipe, pixel_size: float) -> NDArray[np.bool_]:
+        import cv2
+
         unit = pixel_size * self.gain * STEPS_PER_LEVEL
-        if recipe.detector == "canny":
-            return _canny(self.y, self.x, recipe.low * unit, recipe.high * unit)
-        return _thinned(self, recipe.high * unit)
+        # With two equal thresholds nothing is followed, and OpenCV's Canny only thins what lies above them.
+        low = recipe.low if recipe.detector == "canny" else recipe.high
+        # A threshold of 0 would make flat ground an edge.
+        found = cv2.Canny(self.x, self.y, max(low * unit, 1.0), max(recipe.high * unit, 1.0), L2gradient=True)
+        return np.asarray(found > 0)
 
 
 class _Laplacian(NamedTuple):
@@ -177,11 +186,12 @@ def _response(picture: NDArray[np.uint8], recipe: EdgeRecipe, pixel_size: float)
 
 
 def _resolved(response: _Gradient | _Laplacian, recipe: EdgeRecipe, pixel_size: float) -> EdgeRecipe:
+    # Two digits, as forms show them, so that a threshold survives being looked at.
     per_um = pixel_size**2 if recipe.detector == "log" else pixel_size
     strengths = response.strengths().ravel()
     rank = min(int(len(strengths) * (1.0 - recipe.strong_fraction)), len(strengths) - 1)
-    high = round(float(np.partition(strengths, rank)[rank]) / per_um, 3)
-    low = round(WEAK_TO_STRONG * high, 3)
+    high = round(float(np.partition(strengths, rank)[rank]) / per_um, 2)
+    low = round(WEAK_TO_STRONG * high, 2)
     return recipe.model_copy(update={"automatic": False, "high": high, "low": low})
 
 
@@ -202,8 +212,9 @@ def _prewitt(plane: NDArray[np.int16]) -> _Gradient:
 
 def _roberts(plane: NDArray[np.int16]) -> _Gradient:
     padded = np.pad(plane, ((0, 1), (0, 1)), mode="edge")
-    # Neighbours at corners lie the square root of 2 apart.
-    return _Gradient(padded[1:, :-1] - padded[:-1, 1:], padded[1:, 1:] - padded[:-1, :-1], float(np.sqrt(2.0)), True)
+    right_down, left_down = padded[1:, 1:] - padded[:-1, :-1], padded[1:, :-1] - padded[:-1, 1:]
+    # The two diagonals, turned to rows and columns.
+    return _Gradient(right_down + left_down, right_down - left_down, 2.0)
 
 
 def _laplacian(plane: NDArray[np.int16]) -> _Laplacian:
@@ -224,44 +235,14 @@ _RESPONSES: MappingProxyType[str, Callable[[NDArray[np.int16]], _Gradient | _Lap
 )
 
 
-def _canny(y: NDArray[np.int16], x: NDArray[np.int16], low: float, high: float) -> NDArray[np.bool_]:
-    import cv2
-
-    # A threshold of 0 would make flat ground an edge.
-    return np.asarray(cv2.Canny(x, y, max(low, 1.0), max(high, 1.0), L2gradient=True) > 0)
-
-
-def _thinned(gradient: _Gradient, threshold: float) -> NDArray[np.bool_]:
-    """Return pixels above a threshold whose gradient is the largest across the edge."""
-    y, x = gradient.y.astype(np.float32), gradient.x.astype(np.float32)
-    square_y, square_x = y * y, x * x
-    strength = square_y + square_x
-    padded = np.pad(strength, 1)
-    height, width = strength.shape
-
-    def at(dy: int, dx: int) -> NDArray[np.float32]:
-        return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-
-    # The diagonals of Roberts: "x" runs down to the right, "y" down to the left.
-    (xy, xx), (yy, yx) = ((1, 1), (1, -1)) if gradient.is_diagonal else ((0, 1), (1, 0))
-    crest_x = (square_x >= square_y) & (strength >= at(-xy, -xx)) & (strength > at(xy, xx))
-    crest_y = (square_y >= square_x) & (strength >= at(-yy, -yx)) & (strength > at(yy, yx))
-    return np.asarray((strength > np.float32(threshold) ** 2) & (crest_x | crest_y))
-
-
 def _crossing_steps(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return, at pixels below zero that have a neighbour at or above it, the largest step to such a one; else 0."""
-    negative = values < 0.0
-    steps = np.zeros_like(values)
-    for axis in (0, 1):
-        first = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
-        second = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
-        crossing = negative[first] != negative[second]
-        step = np.where(crossing, np.abs(values[first] - values[second]), np.float32(0.0))
-        np.maximum(steps[first], step, out=steps[first])
-        np.maximum(steps[second], step, out=steps[second])
-    steps[~negative] = 0.0
-    return steps
+    import cv2
+
+    highest = cv2.dilate(values, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+    steps = highest - values
+    steps[(values >= 0.0) | (highest < 0.0)] = 0.0
+    return np.asarray(steps, np.float32)
 
 
 def _sampled(values: NDArray[Any]) -> NDArray[Any]:

@@ -183,7 +183,7 @@ class Structure(QObject):
         labels = SHOWN_VALUES.take(self._with_corrections(latest.values, self._latest_kind))
         accepted = AcceptedStructure(labels, latest.encoding, corrected)
         canvas.accept_structure(accepted)
-        note = f", {corrected.sum():,} of them painted" if corrected.any() else ""
+        note = f", {corrected.sum():,} pixels corrected by hand" if corrected.any() else ""
         self.told.emit(Level.OK, f"Accepted as condition: {(labels == 255).mean():.1%} structure pixels{note}.")
         return accepted
 

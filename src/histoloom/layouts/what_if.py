@@ -8,10 +8,7 @@ on its id, so adding or deleting others changes nothing about it (except where t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +19,7 @@ from histoloom.layouts.classes import classes_for
 from histoloom.layouts.layout import Layout
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
-from histoloom.layouts.transforms import (
-    ReplicaRecipe,
-    ShapeRecipe,
-    replica,
-    shape_variant,
-    with_provenance,
-)
+from histoloom.layouts.transforms import with_provenance
 from histoloom.recipes import Recipe, recipe_field
 
 _SHRINKING_TRIES = 6
@@ -190,28 +181,6 @@ def malignant(layout: Layout, recipe: MalignantRecipe, seed: int) -> Layout:
     changed = pleomorphism(changed, shapes, seed)
     changed = grow(changed, GrowRecipe(class_name=becomes, factor=1.0 + 0.5 * severity, spread=0.1), seed)
     return with_provenance(replace(changed, provenance=layout.provenance), "malignant", recipe, seed)
-
-
-class LayoutVariant(NamedTuple):
-    """A way to make a set of layouts from others."""
-
-    recipe_type: type[Recipe]
-    change: Callable[[Layout, Any, int], Layout]
-    """From a layout, a recipe of that type and a seed."""
-
-
-LAYOUT_VARIANTS: MappingProxyType[str, LayoutVariant] = MappingProxyType(
-    {
-        "replica": LayoutVariant(ReplicaRecipe, replica),
-        "shape": LayoutVariant(ShapeRecipe, shape_variant),
-        "grow": LayoutVariant(GrowRecipe, grow),
-        "multiply": LayoutVariant(MultiplyRecipe, multiply),
-        "pleomorphism": LayoutVariant(PleomorphismRecipe, pleomorphism),
-        "reclass": LayoutVariant(ReclassRecipe, reclass),
-        "malignant": LayoutVariant(MalignantRecipe, malignant),
-    }
-)
-"""Name -> (recipe type, function): the sets *replica*, *shape*, and the *what-if* ones."""
 
 
 class _Occupied:
