@@ -29,7 +29,7 @@ class ModeSeekingRecipe(TrainingRecipe):
         10.0, "Mode-seeking weight", "Weight of the mode-seeking term.", ge=0.0, le=1e6
     )
     mode_seeking_bound: float = recipe_field(
-        10.0, "Mode-seeking bound", "Largest value of the term, which has none in the paper.", gt=0.0, le=1e6
+        2.0, "Mode-seeking bound", "Largest value of the term, which has none in the paper.", gt=0.0, le=1e6
     )
     noise_channels: int = recipe_field(
         8, "Noise channels", "Length of the noise vector for mode seeking between noises.", ge=1, le=512
