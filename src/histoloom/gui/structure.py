@@ -175,7 +175,7 @@ class Structure(QObject):
             return None
         self._commit()
         latest = self._latest
-        if latest is None or latest.values.shape != canvas.layout.shape or not self.is_settled:
+        if latest is None or latest.values.shape != canvas.layout.shape:
             self.told.emit(Level.ATTENTION, "There is no structure to accept yet; wait until it is shown.")
             return None
         painted = self.corrections.of((self._latest_kind, canvas.layout.shape))

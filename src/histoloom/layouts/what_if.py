@@ -209,6 +209,12 @@ class _Occupied:
         """Whether no pixel of a nucleus belongs to another."""
         return not self._hits(nucleus, mask, 0).any()
 
+    def is_taken(self, points: NDArray[np.float64]) -> bool:
+        """Whether one of some points ``(N, 2)`` lies on a nucleus: most spots are ruled out without a shape."""
+        places = np.round(points).astype(np.int64) - (self._window.y0, self._window.x0)
+        inside = ((places >= 0) & (places < self._ids.shape)).all(axis=1)
+        return bool(self._ids[places[inside, 0], places[inside, 1]].any())
+
     def mask(self, nucleus: Nucleus) -> NDArray[np.bool_]:
         """Return the part of a nucleus that lies on the known ground."""
         return nucleus.outline.mask(self._window.intersection(nucleus.outline.window))
@@ -228,6 +234,7 @@ class _Occupied:
 
 _MARGIN = 64
 _NO_PIXELS = np.zeros((0, 0), np.int32)
+_AROUND = np.array([[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]], np.float64)
 
 
 def _chosen(layout: Layout, recipe: _ChangeRecipe, seed: int) -> NDArray[np.int64]:
@@ -254,6 +261,8 @@ def _born(
         way, turn = generator.uniform(0.0, 2.0 * math.pi, 2).tolist()
         spot = (y + distance * math.sin(way), x + distance * math.cos(way))
         if not (0 <= spot[0] < layout.shape[0] and 0 <= spot[1] < layout.shape[1]):
+            continue
+        if occupied.is_taken(np.asarray(spot) + 0.7 * width * _AROUND):
             continue
         outline = mother.outline.rotated(turn).translated(spot[0] - y, spot[1] - x)
         texture = int(keyed_hash(*seeds, 0x5EED)) & 0xFFFFFFFF
