@@ -52,7 +52,15 @@ def test_the_command_is_installed():
 
 
 @pytest.mark.parametrize(
-    "module", ["histoloom", "histoloom.tiles", "histoloom.layouts", "histoloom.generators", "histoloom.jobs"]
+    "module",
+    [
+        "histoloom",
+        "histoloom.tiles",
+        "histoloom.layouts",
+        "histoloom.conditions",
+        "histoloom.generators",
+        "histoloom.jobs",
+    ],
 )
 def test_importing_a_station_imports_neither_torch_nor_napari_nor_qt(module):
     check = f"import sys, {module}\nheavy = {HEAVY} & set(sys.modules)\nsys.exit(', '.join(sorted(heavy)) or 0)"

@@ -17,6 +17,10 @@ class LookError(HistoloomError):
     """A tile does not hold what a generator needs to copy its look."""
 
 
+class ConditionError(HistoloomError):
+    """What a generator should see cannot be made from the layout or picture given."""
+
+
 class RecipeError(HistoloomError):
     """A recipe's values contradict each other or cannot be met."""
 
@@ -31,3 +35,15 @@ class WeaveProcessError(HistoloomError):
 
 class Stopped(HistoloomError):
     """Work ended before it was whole because someone asked for that."""
+
+
+class BundleError(HistoloomError):
+    """A file is not a usable bundle, or one for something else."""
+
+
+class RunError(HistoloomError):
+    """A run folder cannot be used as asked."""
+
+
+class TrainingError(HistoloomError):
+    """Training cannot begin or cannot go on."""

@@ -42,6 +42,14 @@ app.command("histoloom.cli.info:info", name="info", help="Tell versions, devices
 app.command(_layout)
 _layout.command("histoloom.cli.random_layouts:random", name="random", help="Draw a random layout.")
 app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
+_train = App(name="train", help="Train a system on tiles with labelled nuclei, or go on with a run.")
+app.command(_train)
+_train.command("histoloom.cli.training:pix2pix", name="pix2pix", help="Train pix2pix on structure labels.")
+_train.command(
+    "histoloom.cli.training:mode_seeking_pix2pix",
+    name="mode-seeking-pix2pix",
+    help="Train mode-seeking pix2pix on masks and structure maps.",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from histoloom.tiles.samples import sample_cache_folder
 
 _PACKAGES = (
     "napari", "npe2", "numpy", "scipy", "scikit-image", "opencv-python-headless", "shapely", "tifffile", "zarr", "dask",
-    "pydantic", "magicgui", "superqt", "torch",
+    "pydantic", "magicgui", "superqt", "torch", "lightning-fabric", "safetensors",
 )  # fmt: skip
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5")
 _TORCH_PATIENCE_S = 120

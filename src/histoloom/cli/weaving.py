@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.errors import RecipeError, Stopped
 from histoloom.generators.registry import GENERATORS, generator_named
@@ -93,7 +91,7 @@ def weave(
     settings = recipe_from_options(generator_named(generator).recipe_type, fields, file=recipe)
     prepared_look = _read_look(look, look_pixel_size, look_window)
     console = Console(stderr=True)
-    with _interrupts() as interrupted, _Report(console) as report:
+    with interrupts() as interrupted, _Report(console) as report:
         finished = weave_batch(
             [(layout_stem(path), _reader(path, pixel_size, repair, report.say)) for path in layouts],
             prepared_look,
@@ -143,26 +141,6 @@ def _summary(finished: BatchFinished) -> str:
     if finished.failed:
         words.append(f"{finished.failed} failed")
     return ", ".join(words)
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Turn the first Ctrl+C into a request, so that the picture under way ends cleanly; a second one interrupts."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    def ask(_number: int, _frame: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, previous)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 class _Report:

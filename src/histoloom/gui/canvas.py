@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from histoloom.conditions import AcceptedStructure
 from histoloom.gui.brush import Brush
 from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, SKETCH, WOVEN, CanvasLayers, LayoutRaster
 from histoloom.gui.centroids import Centroids
@@ -57,6 +58,8 @@ class Canvas:
         The layout as it is now, provisional changes of a stroke or drag included.
     history
         Every edit in any of our layers, for undo and redo.
+    accepted_structure
+        What a person has accepted in the Structure dock, or None.
     """
 
     layout_edited = Signal(LayoutEdit, bool)
@@ -72,6 +75,8 @@ class Canvas:
     stamp_changed = Signal()
     history_changed = Signal()
     tile_changed = Signal()
+    structure_accepted = Signal(AcceptedStructure)
+    """Somebody wants this structure as the condition of what is woven."""
     look_requested = Signal(Tile, str)
     """(tile, name): somebody wants this tile as the look of what is woven."""
     message = Signal(str)
@@ -83,6 +88,7 @@ class Canvas:
         self.history = CommandHistory()
         self.layers = CanvasLayers(viewer, self._on_layer_created)
         self.tile: Tile | None = None
+        self.accepted_structure: AcceptedStructure | None = None
         self.autosave: Autosave | None = None
         self._is_open = False
         self._selection: frozenset[int] = frozenset()
@@ -188,6 +194,11 @@ class Canvas:
             self.open_layout(blank_layout(tile.shape, pixel_size))
         self.tile_changed.emit()
         return layer
+
+    def accept_structure(self, accepted: AcceptedStructure) -> None:
+        """Keep structure that a person has accepted as the condition for generators that see it."""
+        self.accepted_structure = accepted
+        self.structure_accepted.emit(accepted)
 
     def layout_layer(self) -> Labels:
         """Return the Layout layer; one that the user deleted is made again from the table."""

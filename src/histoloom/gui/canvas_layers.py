@@ -20,7 +20,8 @@ ROLE_KEY = "histoloom_role"
 """Key in a layer's metadata that says what it is to us."""
 
 LAYOUT, SKETCH, CENTROIDS, WOVEN, TILE = "layout", "sketch", "centroids", "woven", "tile"
-_BOTTOM_TO_TOP = (TILE, WOVEN, LAYOUT, SKETCH, CENTROIDS)
+STRUCTURE = "structure"
+_BOTTOM_TO_TOP = (TILE, WOVEN, STRUCTURE, LAYOUT, SKETCH, CENTROIDS)
 
 
 class CanvasLayers:
@@ -103,6 +104,20 @@ class CanvasLayers:
             WOVEN,
             lambda viewer: viewer.add_image(_white(layout), name="Woven", rgb=True, **self._placing(layout, WOVEN)),
         )
+
+    def structure(self, layout: Layout) -> Labels:
+        """Return the Structure layer, uint8 of the canvas's size: 0 background, 1 nucleus, 2 edge."""
+        layer = self.find(STRUCTURE)
+        if layer is not None and tuple(layer.data.shape) != layout.shape:
+            layer.data = np.zeros(layout.shape, np.uint8)
+
+        def make(viewer: ViewerModel) -> Labels:
+            blank = np.zeros(layout.shape, np.uint8)
+            layer = viewer.add_labels(blank, name="Structure", opacity=0.7, **self._placing(layout, STRUCTURE))
+            layer.brush_size = 2
+            return layer
+
+        return self._reused(STRUCTURE, make)
 
     def tile(self, levels: list[Any], pixel_size: float, name: str) -> Image:
         """Show a real tile, in the one layer that tiles have."""

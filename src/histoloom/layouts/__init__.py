@@ -16,11 +16,14 @@ from histoloom.layouts.random_layout import random_layout
 from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe, preset_recipe
 from histoloom.layouts.stamps import STAMPS, Stamp, stamp_nucleus
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
+from histoloom.layouts.transforms import ReplicaRecipe, ShapeRecipe, replica, shape_similarity, shape_variant
 from histoloom.layouts.validation import Finding, check_label_map, repair_label_map
+from histoloom.layouts.variants import LAYOUT_VARIANTS, LayoutVariant, varied_layouts
 
 __all__ = [
     "DEFAULT_CLASSES",
     "LAYOUT_GENERATORS",
+    "LAYOUT_VARIANTS",
     "PRESETS",
     "STAMPS",
     "CommandHistory",
@@ -29,10 +32,13 @@ __all__ = [
     "Layout",
     "LayoutEdit",
     "LayoutGenerator",
+    "LayoutVariant",
     "Nucleus",
     "NucleusClass",
     "Outline",
     "RandomLayoutRecipe",
+    "ReplicaRecipe",
+    "ShapeRecipe",
     "Stamp",
     "TileFolder",
     "TissueMap",
@@ -51,6 +57,10 @@ __all__ = [
     "preset_recipe",
     "random_layout",
     "repair_label_map",
+    "replica",
     "save_layout",
+    "shape_similarity",
+    "shape_variant",
     "stamp_nucleus",
+    "varied_layouts",
 ]

@@ -1,0 +1,184 @@
+"""``histoloom train SYSTEM``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from histoloom.cli.interrupts import interrupts
+from histoloom.cli.recipe_options import recipe_from_options, recipe_options
+from histoloom.errors import RunError, Stopped
+from histoloom.runs import RECIPE, Run
+from histoloom.training.events import CheckpointSaved, StepsDone, TrainingEvent, TrainingStarted, Validated
+from histoloom.training.systems.registry import recipe_type
+
+if TYPE_CHECKING:
+    from histoloom.training.data import TrainingData
+    from histoloom.training.recipe import TrainingRecipe
+
+
+def _command(name: str) -> Callable[..., int]:
+    """Return the command of one system, with every field of its recipe as an option."""
+
+    def train(
+        *,
+        data: Path,
+        output: Annotated[Path, Parameter(name=["--output", "-o"])],
+        recipe: Path | None = None,
+        resume: Annotated[bool, Parameter(negative="")] = False,
+        tile_pixel_size: float | None = None,
+        licence: str = "unknown",
+        devices: int = 1,
+        nodes: int = 1,
+        fields: Any = None,
+    ) -> int:
+        """Train on a folder of tiles with labels; the same recipe gives the same run.
+
+        The run folder gets recipe.json, events.jsonl, previews, checkpoints, and at the end bundle.safetensors. Ctrl+C
+        stops it after a checkpoint; the same line with --resume goes on.
+
+        Parameters
+        ----------
+        data
+            Folder of tiles and their labels, in any format that is recognized.
+        output
+            The run folder; a new one, or with --resume that of the run.
+        recipe
+            JSON file with fields of the recipe, such as another run's recipe.json; options say more than it.
+        resume
+            Go on with the run from its latest checkpoint, by its own recipe.
+        tile_pixel_size
+            µm per pixel of the tiles (default: what their files say, else 0.25).
+        licence
+            Licence of the tiles, which bundles carry.
+        devices
+            How many devices train together on each machine.
+        nodes
+            How many machines train together; start the same line on each, as torchrun or SLURM does.
+        fields
+            The recipe's fields.
+        """
+        return _train(name, data, output, recipe, resume, tile_pixel_size, licence, devices, nodes, fields)
+
+    options = recipe_options({"Recipe": recipe_type(name)})
+    train.__annotations__["fields"] = options
+    return train
+
+
+def _train(
+    name: str,
+    data: Path,
+    output: Path,
+    recipe: Path | None,
+    resume: bool,
+    tile_pixel_size: float | None,
+    licence: str,
+    devices: int,
+    nodes: int,
+    fields: Mapping[str, Any] | None,
+) -> int:
+    checkpoint = None
+    if resume:
+        if recipe is not None:
+            raise RunError("A run is resumed by its own recipe; leave out '--recipe'.")
+        checkpoint = Run.open(output).latest_checkpoint()
+        recipe = output / RECIPE
+    settings = recipe_from_options(recipe_type(name), fields, file=recipe)
+    # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
+    from histoloom.training.engine import train
+
+    tiles = _read(data, settings, tile_pixel_size, licence)
+    console = Console(stderr=True)
+    with interrupts() as interrupted, _Report(console) as report:
+        run = train(
+            settings,
+            tiles,
+            output,
+            on_event=report.on_event,
+            should_stop=interrupted.is_set,
+            resume_from=checkpoint,
+            devices=devices,
+            nodes=nodes,
+        )
+    if run.bundle is None:
+        reached = max(run.checkpoints(), default=0)
+        raise Stopped(f"Stopped after step {reached} of {settings.steps}; add --resume to the same line to go on.")
+    if report.was_told:
+        sys.stdout.write(f"Trained for {settings.steps} steps: {run.bundle}\n")
+    return 0
+
+
+def _read(data: Path, settings: TrainingRecipe, tile_pixel_size: float | None, licence: str) -> TrainingData:
+    from histoloom.training.data import read_training_data
+
+    return read_training_data(
+        data,
+        pixel_size=settings.pixel_size,
+        split_by=settings.split_by,
+        validation_share=settings.validation_share,
+        seed=settings.seed,
+        tile_pixel_size=tile_pixel_size,
+        licence=licence,
+    )
+
+
+class _Report:
+    """Shows progress with the latest losses; without a terminal, a line for each report."""
+
+    def __init__(self, console: Console) -> None:
+        self.was_told = False
+        self._console = console
+        self._progress = Progress(
+            TextColumn("Training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None, losses="")
+
+    def __enter__(self) -> _Report:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def on_event(self, event: TrainingEvent) -> None:
+        """Take in what the training tells; of several processes, only one is told anything."""
+        self.was_told = True
+        if isinstance(event, TrainingStarted):
+            self._progress.update(self._task, total=event.steps, completed=event.step)
+            self._say(
+                f"{event.parameters / 1e6:.1f} M weights on {event.device} ({event.precision}), "
+                f"{event.training_tiles} tiles to train and {event.validation_tiles} to validate on, "
+                f"about {event.memory_estimate / 2**30:.1f} GB of memory"
+            )
+        elif isinstance(event, StepsDone):
+            losses = _words(event.losses)
+            self._progress.update(self._task, completed=event.step, losses=losses)
+            if not self._console.is_terminal:
+                self._say(f"step {event.step}: {losses}, {event.seconds_per_step:.3g} s a step")
+        elif isinstance(event, Validated):
+            self._say(f"step {event.step}, held-out tiles: {_words(event.losses)}")
+        elif isinstance(event, CheckpointSaved):
+            self._say(f"step {event.step}: {event.path}")
+
+    def _say(self, sentence: str) -> None:
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def _words(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+
+
+pix2pix = _command("pix2pix")
+mode_seeking_pix2pix = _command("mode-seeking-pix2pix")

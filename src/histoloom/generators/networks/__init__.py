@@ -1,0 +1,1 @@
+"""Networks of the published systems, one file each, and the layers that they share; importing them imports torch."""

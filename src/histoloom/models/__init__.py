@@ -1,0 +1,20 @@
+"""Bundles: trained networks in one safetensors file each, that say how they want to be used."""
+
+from histoloom.models.bundle import BUNDLE_SUFFIX, Bundle, inspect_bundle, load_bundle, save_bundle
+from histoloom.models.collection import BundleEntry, bundle_folder, import_bundle, list_bundles
+from histoloom.models.header import BundleHeader, ConditionFacts, TrainingSource
+
+__all__ = [
+    "BUNDLE_SUFFIX",
+    "Bundle",
+    "BundleEntry",
+    "BundleHeader",
+    "ConditionFacts",
+    "TrainingSource",
+    "bundle_folder",
+    "import_bundle",
+    "inspect_bundle",
+    "list_bundles",
+    "load_bundle",
+    "save_bundle",
+]

@@ -1,0 +1,161 @@
+"""What a bundle says about itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from histoloom.errors import BundleError
+
+SCHEMA_VERSION = 1
+"""Version of the header; a reader refuses later ones, because it cannot know what they mean."""
+
+PIXEL_SIZE_TOLERANCE = 0.05
+"""Share by which a canvas's pixel size may differ from the bundle's before networks see nuclei of another size."""
+
+
+class _Facts(BaseModel):
+    # Unknown fields of a later minor version are kept out of the way, and not an error.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ConditionFacts(_Facts):
+    """How a layout becomes what the network sees.
+
+    Parameters
+    ----------
+    encoding
+        Name of the encoding.
+    channels
+        Its number of channels.
+    settings
+        The encoding's own settings, as JSON values.
+    """
+
+    encoding: str = Field(min_length=1)
+    channels: int = Field(ge=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainingSource(_Facts):
+    """One data set that a network was trained on.
+
+    Parameters
+    ----------
+    name
+        What it is called; never a path or a patient's data.
+    licence
+        Under which licence it was used, or ``"unknown"``.
+    tiles
+        How many tiles.
+    sha256
+        Hash of its pixels and labels.
+    """
+
+    name: str
+    licence: str = "unknown"
+    tiles: int = Field(default=0, ge=0)
+    sha256: str = ""
+
+
+class BundleHeader(_Facts):
+    """All that is needed to use the weights of a bundle, and to explain where they come from.
+
+    Parameters
+    ----------
+    schema_version
+        See `SCHEMA_VERSION`.
+    kind
+        ``"generator"``, ``"discriminator"`` or ``"segmenter"``.
+    system
+        Name of the published system whose network it is.
+    recipe
+        With which it was trained; the network is built from it.
+    condition
+        What a generator sees; None for networks that see pictures.
+    classes
+        Names of the classes, in the order of their encoding.
+    pixel_size
+        µm per pixel that the network was trained at.
+    normalization
+        How its normalization behaves when it is used: ``"none"``, ``"batch statistics"`` (also when weaving: at one
+        picture a time these are that picture's) or ``"running statistics"``.
+    halo
+        Pixels around a window that its pixels depend on; None where every pixel depends on all.
+    tile_invariant
+        Whether a window's pixels are those of the whole.
+    step
+        How many training steps it has seen.
+    training_data
+        What it was trained on.
+    histoloom_version
+        Which version wrote it.
+    weights_sha256
+        Hash of all tensors. It shows damage, not intent: whoever changes the weights can change it too.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["generator", "discriminator", "segmenter"]
+    system: str = Field(min_length=1)
+    recipe: dict[str, Any]
+    condition: ConditionFacts | None = None
+    classes: tuple[str, ...] = ()
+    pixel_size: float = Field(gt=0.0, allow_inf_nan=False)
+    normalization: Literal["none", "batch statistics", "running statistics"]
+    halo: int | None = Field(default=None, ge=0)
+    tile_invariant: bool = False
+    step: int = Field(default=0, ge=0)
+    training_data: tuple[TrainingSource, ...] = ()
+    histoloom_version: str = ""
+    weights_sha256: str = ""
+
+    @classmethod
+    def from_json(cls, text: str, name: str) -> BundleHeader:
+        """Read a header; ``name`` is what errors call the file.
+
+        Raises
+        ------
+        BundleError
+            If it is damaged or of a newer version.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError:
+            raise BundleError(f"The header of '{name}' is damaged; get the file again.") from None
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise BundleError(f"The header of '{name}' is damaged; get the file again.")
+        if version > SCHEMA_VERSION:
+            writer = values.get("histoloom_version") or "a newer version"
+            raise BundleError(f"'{name}' was written by histoloom {writer}; update histoloom to use it.")
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            field = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise BundleError(f"The header of '{name}' is damaged (its '{field}'); get the file again.") from None
+
+    def check_kind(self, kind: str, name: str) -> None:
+        """Raise `BundleError` if the network is of another kind."""
+        if self.kind != kind:
+            raise BundleError(f"'{name}' holds a {self.kind} and not a {kind}; choose another file.")
+
+    def check_classes(self, classes: Iterable[str], name: str) -> None:
+        """Raise `BundleError` if nuclei of some classes would be unknown to the network."""
+        unknown = [each for each in dict.fromkeys(classes) if each not in self.classes]
+        if unknown:
+            raise BundleError(
+                f"'{name}' does not know the class '{unknown[0]}' but only {', '.join(self.classes) or 'none'}; "
+                "reclass these nuclei or choose another bundle."
+            )
+
+    def check_pixel_size(self, pixel_size: float, name: str) -> None:
+        """Raise `BundleError` if pixels are not of the size that the network was trained at."""
+        ratio = pixel_size / self.pixel_size
+        if not 1 / (1 + PIXEL_SIZE_TOLERANCE) <= ratio <= 1 + PIXEL_SIZE_TOLERANCE:
+            raise BundleError(
+                f"'{name}' was trained at {self.pixel_size:g} µm per pixel and the canvas has {pixel_size:g}; "
+                f"rescale the layout by {ratio:.3g} or choose another bundle."
+            )

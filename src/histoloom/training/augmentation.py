@@ -1,0 +1,100 @@
+"""Augmentation of pairs: what moves the picture moves its labels by the same map."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoloom.tiles.stains import combine_stains, separate_stains
+from histoloom.training.data import LabelledPicture
+from histoloom.training.recipe import TrainingRecipe
+
+_ELASTIC_GRID = 32
+"""Pixels between the random displacements that an elastic deformation interpolates."""
+
+
+def augmented_crop(
+    picture: LabelledPicture, recipe: TrainingRecipe, pixel_size: float, random: np.random.Generator
+) -> LabelledPicture:
+    """Return a random crop ``recipe.crop_size`` wide: turned, mirrored, scaled, deformed, its stains jittered.
+
+    Where the tile is smaller than what is asked for, it is continued by reflection.
+    """
+    size = recipe.crop_size
+    scale = 1.0 + recipe.scale_spread * random.uniform(-1, 1)
+    angle = 0.0
+    if recipe.rotate == "quarter turns":
+        angle = np.pi / 2 * int(random.integers(4))
+    elif recipe.rotate == "any angle":
+        angle = float(random.uniform(0, 2 * np.pi))
+    mirrored = recipe.mirror and bool(random.integers(2))
+    cosine, sine = (round(float(each), 12) for each in (np.cos(angle), np.sin(angle)))
+    matrix = np.array([[cosine, -sine], [sine, cosine]]) / scale
+    if mirrored:
+        matrix[:, 1] *= -1
+    reach = (size - 1) / 2 * np.abs(matrix).sum(axis=1)
+    center = np.empty(2)
+    for axis, side in enumerate(picture.label_map.shape):
+        low, high = reach[axis], side - 1 - reach[axis]
+        if low > high:
+            center[axis] = (side - 1) / 2
+        elif scale == 1.0 and recipe.rotate != "any angle":
+            # On whole pixels, so that nothing is interpolated.
+            center[axis] = low + int(random.integers(int(high - low) + 1))
+        else:
+            center[axis] = random.uniform(low, high)
+    offsets = np.arange(size) - (size - 1) / 2
+    rows, columns = np.meshgrid(offsets, offsets, indexing="ij")
+    y = center[0] + matrix[0, 0] * rows + matrix[0, 1] * columns
+    x = center[1] + matrix[1, 0] * rows + matrix[1, 1] * columns
+    if recipe.elastic > 0:
+        spread = recipe.elastic / pixel_size
+        y += spread * _smooth_noise(size, random)
+        x += spread * _smooth_noise(size, random)
+    image, label_map = sampled(picture, y, x)
+    if recipe.stain_jitter > 0:
+        image = stains_jittered(image, recipe.stain_jitter, random)
+    return LabelledPicture(image, label_map, picture.class_of)
+
+
+def plain_crop(picture: LabelledPicture, size: int, random: np.random.Generator) -> LabelledPicture:
+    """Return a random crop as it is; a tile that is too small is continued by reflection."""
+    grids = []
+    for side in picture.label_map.shape:
+        start = int(random.integers(side - size + 1)) if side >= size else -((size - side) // 2)
+        grids.append(np.arange(size, dtype=np.float64) + start)
+    rows, columns = np.meshgrid(*grids, indexing="ij")
+    return LabelledPicture(*sampled(picture, rows, columns), picture.class_of)
+
+
+def sampled(
+    picture: LabelledPicture, y: NDArray[np.float64], x: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return image (bilinear) and label map (nearest) at the places ``y, x`` of a picture, each ``(H, W)``."""
+    import cv2
+
+    across, down = x.astype(np.float32), y.astype(np.float32)
+    # A few float32 digits off a whole pixel would blur; OpenCV's own grid is no finer.
+    across, down = np.round(across, 3), np.round(down, 3)
+    image = cv2.remap(picture.image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    # Whole numbers up to 2**24 are exact in float32, and a tile has fewer nuclei.
+    labels = cv2.remap(
+        picture.label_map.astype(np.float32), across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(image, np.uint8), np.asarray(labels, np.int32)
+
+
+def stains_jittered(image: NDArray[np.uint8], share: float, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a picture with each stain strengthened or weakened by up to ``share`` (after Tellez et al. 2018)."""
+    concentrations = separate_stains(image)
+    concentrations[..., :2] *= 1.0 + share * random.uniform(-1, 1, 2).astype(np.float32)
+    return combine_stains(concentrations)
+
+
+def _smooth_noise(size: int, random: np.random.Generator) -> NDArray[np.float64]:
+    import cv2
+
+    cells = max(size // _ELASTIC_GRID, 1) + 3
+    coarse = random.standard_normal((cells, cells))
+    fine = cv2.resize(coarse, ((cells - 1) * _ELASTIC_GRID,) * 2, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(fine[:size, :size], np.float64)

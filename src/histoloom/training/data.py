@@ -1,0 +1,176 @@
+"""Tiles with their nuclei, read once and held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoloom.errors import TrainingError
+from histoloom.layouts.classes import DEFAULT_CLASSES
+from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
+from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
+from histoloom.models import TrainingSource
+
+_SAME_PIXEL_SIZE = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPicture:
+    """A picture and its nuclei, of a whole tile or a crop.
+
+    Parameters
+    ----------
+    image
+        RGB ``uint8 (H, W, 3)``.
+    label_map
+        ``int32 (H, W)``: 0 for background, n for the nth nucleus of the tile.
+    class_of
+        ``uint8 (N + 1,)``: the class of each label as an index into the data's classes; that of 0 has no meaning.
+    """
+
+    image: NDArray[np.uint8]
+    label_map: NDArray[np.int32]
+    class_of: NDArray[np.uint8]
+
+    def layout(self, classes: Sequence[str], pixel_size: float) -> Layout:
+        """Return the nuclei as a layout, with the names of their classes."""
+        present = np.unique(self.label_map)
+        names = {int(label): classes[self.class_of[label]] for label in present if label > 0}
+        return Layout.from_label_map(self.label_map, pixel_size, names)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Tiles to train and validate on.
+
+    Parameters
+    ----------
+    training, validation
+        Tiles; no patient (or, where patients are not known, no tile) is in both.
+    classes
+        Names of the nuclei's classes, in the order of `LabelledPicture.class_of`.
+    pixel_size
+        µm per pixel of all tiles.
+    sources
+        Where they come from.
+    split
+        Ids of the tiles of both parts, and by what they were split.
+    """
+
+    training: tuple[LabelledPicture, ...]
+    validation: tuple[LabelledPicture, ...]
+    classes: tuple[str, ...]
+    pixel_size: float
+    sources: tuple[TrainingSource, ...]
+    split: Mapping[str, Any]
+
+
+def read_training_data(
+    folder: str | Path | TileFolder,
+    *,
+    pixel_size: float,
+    split_by: Literal["auto", "patient", "tile"] = "auto",
+    validation_share: float = 0.15,
+    seed: int = 0,
+    tile_pixel_size: float | None = None,
+    licence: str = "unknown",
+) -> TrainingData:
+    """Read a folder of tiles and labels; see `histoloom.layouts.tile_folders.open_tile_folder` for its formats.
+
+    Parameters
+    ----------
+    folder
+        The folder, or one that is open. Tiles without labels are left out.
+    pixel_size
+        Tiles of other pixel sizes are rescaled to this one, labels by their nearest pixel.
+    split_by, validation_share, seed
+        How tiles are held out; ``"auto"`` takes patients where every tile's is known and there are two or more.
+    tile_pixel_size
+        µm per pixel of the tiles (default: what each file says, else 0.25).
+    licence
+        Under which licence the tiles may be used; bundles carry it.
+
+    Raises
+    ------
+    TrainingError
+        If fewer than two tiles have labels.
+    TileError, LayoutError
+        If a file is damaged, or a picture and its labels differ in size.
+    """
+    opened = folder if isinstance(folder, TileFolder) else open_tile_folder(folder, tile_pixel_size)
+    labelled = tuple(pair for pair in opened.pairs if pair.labels is not None)
+    if len(labelled) < 2:
+        raise TrainingError(
+            f"The folder '{opened.path.name}' has {len(labelled)} labelled tile and training needs at least two, "
+            "one of them to validate on; add tiles, or cut it in two."
+        )
+    usable = TileFolder(opened.path, labelled, opened.description, opened.pixel_size, opened.class_names)
+    patients = {pair.patient for pair in labelled}
+    by: Literal["patient", "tile"] = "tile"
+    if split_by == "patient" or (split_by == "auto" and None not in patients and len(patients) > 1):
+        by = "patient"
+    parts = usable.split(by, {"training": 1 - validation_share, "validation": validation_share}, seed)
+    layouts: dict[str, tuple[NDArray[np.uint8], Layout]] = {}
+    digest = hashlib.sha256()
+    for pair in labelled:
+        tile, layout = usable.open(pair.id)
+        with tile:
+            pixels = tile.read()
+        if layout is None:
+            raise TrainingError(f"The labels of the tile '{pair.id}' are gone; open the folder again.")
+        scale = (tile.pixel_size or DEFAULT_PIXEL_SIZE) / pixel_size
+        layouts[pair.id] = rescaled(pixels, layout, scale)
+        digest.update(pixels.tobytes())
+        digest.update(layout.rasterize().tobytes())
+    classes = _classes([layout for _, layout in layouts.values()])
+    pictures = {name: _labelled(image, layout, classes) for name, (image, layout) in layouts.items()}
+    return TrainingData(
+        tuple(pictures[name] for name in parts["training"]),
+        tuple(pictures[name] for name in parts["validation"]),
+        classes,
+        pixel_size,
+        (TrainingSource(name=opened.path.name, licence=licence, tiles=len(labelled), sha256=digest.hexdigest()),),
+        {"by": by, **parts},
+    )
+
+
+def rescaled(image: NDArray[np.uint8], layout: Layout, scale: float) -> tuple[NDArray[np.uint8], Layout]:
+    """Return a picture and its layout enlarged by a factor; within 2 % of 1 they stay as they are."""
+    if abs(scale - 1) <= _SAME_PIXEL_SIZE:
+        return image, layout
+    import cv2
+
+    height, width = (max(round(side * scale), 1) for side in layout.shape)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = np.asarray(cv2.resize(image, (width, height), interpolation=way), np.uint8)
+    # Nearest pixels by index: OpenCV resizes no int32.
+    rows = np.minimum((np.arange(height) + 0.5) * layout.shape[0] / height, layout.shape[0] - 1).astype(np.intp)
+    columns = np.minimum((np.arange(width) + 0.5) * layout.shape[1] / width, layout.shape[1] - 1).astype(np.intp)
+    label_map = layout.rasterize()[np.ix_(rows, columns)]
+    names = {label: nucleus.class_name for label, nucleus in layout.nuclei.items()}
+    return resized, Layout.from_label_map(label_map, layout.pixel_size / scale, names)
+
+
+def _classes(layouts: Sequence[Layout]) -> tuple[str, ...]:
+    """Return the classes that nuclei have, in the default table's order and others after it by name."""
+    present = {nucleus.class_name for layout in layouts for nucleus in layout.nuclei.values()}
+    known = [each.name for each in DEFAULT_CLASSES if each.name in present]
+    return (*known, *sorted(present.difference(known))) or (DEFAULT_CLASSES[0].name,)
+
+
+def _labelled(image: NDArray[np.uint8], layout: Layout, classes: tuple[str, ...]) -> LabelledPicture:
+    ids, inverse = np.unique(layout.rasterize(), return_inverse=True)
+    label_map = inverse.reshape(layout.shape).astype(np.int32)
+    if not len(ids) or ids[0] != 0:
+        label_map += 1
+        ids = np.concatenate([[0], ids])
+    class_of = np.zeros(len(ids), np.uint8)
+    for index, label in enumerate(ids[1:], start=1):
+        class_of[index] = classes.index(layout.nuclei[int(label)].class_name)
+    return LabelledPicture(image, label_map, class_of)

@@ -1,0 +1,395 @@
+"""The training loop of all systems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from histoloom.errors import HistoloomError, RunError, TrainingError
+from histoloom.models import Bundle, BundleHeader, save_bundle
+from histoloom.runs import Run, run_locked
+from histoloom.training.batches import Batch, Batches, as_pictures
+from histoloom.training.checkpoints import load_checkpoint, save_checkpoint
+from histoloom.training.data import TrainingData
+from histoloom.training.devices import device_name, environment_of, fabric_for
+from histoloom.training.divergence import DivergenceWatch
+from histoloom.training.events import (
+    CheckpointSaved,
+    OnEvent,
+    PreviewSaved,
+    StepsDone,
+    TrainingEvent,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingStarted,
+    Validated,
+    event_as_json,
+)
+from histoloom.training.memory import check_memory, fitting_words, free_memory
+from histoloom.training.optimization import Optimization
+from histoloom.training.previews import condition_picture, save_preview
+from histoloom.training.randomness import keyed_torch
+from histoloom.training.recipe import TrainingRecipe
+from histoloom.training.systems.contract import System
+from histoloom.training.systems.registry import system_for
+
+_WEIGHTS, _STEP, _WOVEN = range(101, 104)
+_PREVIEW_SEEDS = (0, 1)
+
+
+def train(
+    recipe: TrainingRecipe,
+    data: TrainingData,
+    folder: str | Path,
+    *,
+    on_event: OnEvent | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    resume_from: str | Path | None = None,
+    devices: int = 1,
+    nodes: int = 1,
+) -> Run:
+    """Train a system, or go on with a run.
+
+    On a CPU, a run that was stopped and resumed has the weights of one that never stopped, bit by bit: what a step sees
+    and draws is a function of seed and step.
+
+    Parameters
+    ----------
+    recipe
+        Its type says which system.
+    data
+        Tiles to train and validate on.
+    folder
+        The run folder: new or empty, or that of the run to resume.
+    on_event
+        Told what happens, as it happens, on the process that writes the run.
+    should_stop
+        Asked after each step; a run that is stopped saves a checkpoint first.
+    resume_from
+        A checkpoint of the run in ``folder``, such as `Run.latest_checkpoint`.
+    devices, nodes
+        How many devices on each of how many machines. Over several, the command line is started once for each.
+
+    Returns
+    -------
+    Run
+        The run folder; it has a final bundle unless training was stopped.
+
+    Raises
+    ------
+    TrainingError
+        If device, memory or data do not do, or losses diverge.
+    RunError
+        If the folder is taken, in use, or holds another recipe's run, or a checkpoint is damaged.
+    WriteError
+        If the folder cannot be written to.
+    """
+    system = system_for(recipe, data)
+    _check_crop(system)
+    fabric = fabric_for(recipe, devices, nodes)
+    fabric.launch()
+    mixed = fabric.strategy.precision.precision != "32-true"
+    needed = check_memory(system, free_memory(fabric.device), mixed=mixed)
+    with run_locked(folder) if fabric.is_global_zero else nullcontext():
+        resumed = None if resume_from is None else load_checkpoint(resume_from)
+        if fabric.is_global_zero and resumed is not None:
+            _check_same(Run.open(folder), recipe, data)
+        elif fabric.is_global_zero:
+            Run.create(folder, recipe.as_json(), environment_of(fabric) | _data_facts(data))
+        # The others see the folder once it is a run.
+        fabric.barrier()
+        run = Run.open(folder)
+        loop = _Loop(fabric, system, data, run, needed, on_event or (lambda _: None), should_stop or (lambda: False))
+        with loop.failures_told(), _threads_of(run):
+            if resumed is not None:
+                loop.restore(resumed)
+            loop.run_steps()
+        fabric.barrier()
+    return run
+
+
+class _Loop:
+    """One process's part of a training that is under way."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        system: System,
+        data: TrainingData,
+        run: Run,
+        needed: int,
+        on_event: OnEvent,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.fabric, self.system, self.data, self.run = fabric, system, data, run
+        self.recipe = system.recipe
+        self._on_event, self._should_stop = on_event, should_stop
+        self.done = 0
+        self._watch = DivergenceWatch()
+        self._needed = needed
+        with keyed_torch(torch.device("cpu"), self.recipe.seed, _WEIGHTS):
+            networks = system.build()
+        self._optimization = Optimization(fabric, networks, self.recipe)
+        self._averaged: AveragedModel | None = None
+        if self.recipe.average_decay > 0:
+            average = get_ema_multi_avg_fn(self.recipe.average_decay)
+            self._averaged = AveragedModel(networks[system.saved], multi_avg_fn=average, use_buffers=True)
+        self._batches = Batches(
+            data, self.recipe, system.encode, system.compares_conditions, fabric.global_rank, fabric.world_size
+        )
+        self._validation: list[Batch] = []
+
+    @property
+    def saved_network(self) -> nn.Module:
+        """The network that is saved and shown: the running average where there is one."""
+        if self._averaged is not None:
+            return self._averaged.module
+        return self._optimization.plain_networks[self.system.saved]
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the state of a checkpoint."""
+        try:
+            self.done = int(state["step"])
+            for name, network in self._optimization.plain_networks.items():
+                network.load_state_dict(state["networks"][name])
+                self._optimization.optimizers[name].load_state_dict(state["optimizers"][name])
+            if self._averaged is not None:
+                self._averaged.load_state_dict(state["averaged"])
+            self._watch.restore(state["watch"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"The checkpoint does not fit the run's recipe ({str(error).splitlines()[0]}); choose one of this run."
+            ) from error
+
+    def run_steps(self) -> None:
+        """Train from the step that was reached to the last, or until someone asks to stop."""
+        recipe, device = self.recipe, self.fabric.device
+        networks = self._optimization.plain_networks
+        self._tell(
+            TrainingStarted(
+                self.done, recipe.steps, device_name(device), str(self.fabric.strategy.precision.precision),
+                self.fabric.world_size, len(self.data.training), len(self.data.validation),
+                sum(each.numel() for network in networks.values() for each in network.parameters()), self._needed,
+            )
+        )  # fmt: skip
+        if self.fabric.is_global_zero:
+            self._validation = self._batches.validation()
+        meter = _Meter()
+        was_stopped = False
+        for step, host_batch, waited in self._batches.stream(self.done, recipe.steps):
+            rate = self._optimization.plan_learning_rate(step)
+            batch = host_batch.to(device)
+            with keyed_torch(device, recipe.seed, _STEP, step, self.fabric.global_rank):
+                losses = self.system.step(self._optimization, batch)
+            if self._averaged is not None:
+                self._averaged.update_parameters(networks[self.system.saved])
+            self.done = step + 1
+            meter.add(losses, waited)
+            was_stopped = self._asked_to_stop() and self.done < recipe.steps
+            saves = was_stopped or self._is_due(recipe.checkpoint_every)
+            if saves or self._is_due(recipe.log_every):
+                self._report(meter, rate)
+            if self._is_due(recipe.validate_every):
+                self._validate()
+            if was_stopped or self._is_due(recipe.preview_every):
+                self._preview()
+            if saves:
+                self._save()
+            if was_stopped:
+                break
+        self._tell(TrainingFinished(self.done, was_stopped))
+
+    @contextmanager
+    def failures_told(self) -> Iterator[None]:
+        """Keep the sentence of an error in the run, and say of memory that ran out what would fit."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            sentence = f"The device ran out of memory at step {self.done}; {self._smaller()}."
+            self._tell(TrainingFailed(self.done, sentence))
+            raise TrainingError(sentence) from error
+        except HistoloomError as error:
+            self._tell(TrainingFailed(self.done, str(error)))
+            raise
+
+    def _smaller(self) -> str:
+        # What was estimated has just proved too little, so what fits must be well below it.
+        return fitting_words(
+            self.system, lambda size, crop: size * crop**2 <= self.recipe.batch_size * self.recipe.crop_size**2 / 2
+        )
+
+    def _is_due(self, every: int) -> bool:
+        return self.done % every == 0 or self.done == self.recipe.steps
+
+    def _asked_to_stop(self) -> bool:
+        asked = self.fabric.is_global_zero and self._should_stop()
+        if self.fabric.world_size == 1:
+            return asked
+        votes: Any = self.fabric.all_reduce(torch.tensor(float(asked), device=self.fabric.device), reduce_op="sum")
+        return bool(votes > 0)
+
+    def _tell(self, event: TrainingEvent) -> None:
+        if self.fabric.is_global_zero:
+            self.run.append_event(event_as_json(event))
+            self._on_event(event)
+
+    def _report(self, meter: _Meter, rate: float) -> None:
+        losses, seconds, wait = meter.read()
+        self._watch.look_at(self.done, losses)
+        self._tell(StepsDone(self.done, losses, rate, seconds, wait))
+
+    def _validate(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        meter = _Meter()
+        networks = self._optimization.plain_networks | {self.system.saved: self.saved_network}
+        with self._looking_on(*networks.values()):
+            for index, batch in enumerate(self._validation):
+                with keyed_torch(self.fabric.device, self.recipe.seed, _WOVEN, index):
+                    meter.add(self.system.validate(networks, batch.to(self.fabric.device)), 0.0)
+        self._tell(Validated(self.done, meter.read()[0]))
+
+    def _preview(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        rows = []
+        with self._looking_on(self.saved_network):
+            for batch in self._validation[: self.recipe.previews]:
+                condition = batch.condition.to(self.fabric.device)
+                row = [condition_picture(batch.condition[0].numpy()), as_pictures(batch.image)[0]]
+                for seed in _PREVIEW_SEEDS:
+                    with keyed_torch(self.fabric.device, seed, _WOVEN):
+                        row.append(as_pictures(self.system.weave(self.saved_network, condition))[0])
+                rows.append(row)
+        path = self.run.preview_path(self.done)
+        save_preview(rows, path, self.done)
+        self._tell(PreviewSaved(self.done, str(path.relative_to(self.run.folder).as_posix())))
+
+    @contextmanager
+    def _looking_on(self, *networks: nn.Module) -> Iterator[None]:
+        for each in networks:
+            each.eval()
+        with torch.no_grad(), self.fabric.autocast():
+            yield
+        for each in networks:
+            each.train()
+
+    def _save(self) -> None:
+        networks = self._optimization.plain_networks
+        for name, network in networks.items():
+            if not all(bool(torch.isfinite(each).all()) for each in network.parameters()):
+                raise TrainingError(
+                    f"The weights of the {name} are no numbers any more at step {self.done}; resume from the last "
+                    "checkpoint with a lower learning rate, a gradient clip, or float32."
+                )
+        if not self.fabric.is_global_zero:
+            return
+        path = self.run.checkpoint_path(self.done)
+        state = {
+            "step": self.done,
+            "networks": {name: each.state_dict() for name, each in networks.items()},
+            "optimizers": {name: each.state_dict() for name, each in self._optimization.optimizers.items()},
+            "averaged": self._averaged.state_dict() if self._averaged is not None else None,
+            "watch": self._watch.state(),
+        }
+        bundle = self._bundle()
+        save_bundle(bundle, self.run.bundle_path(self.done))
+        save_checkpoint(state, path)
+        if self.done == self.recipe.steps:
+            save_bundle(bundle, self.run.folder / "bundle.safetensors")
+        self._tell(CheckpointSaved(self.done, str(path.relative_to(self.run.folder).as_posix())))
+        for step, old in list(self.run.checkpoints().items())[: -self.recipe.checkpoints_kept]:
+            if step != self.done:
+                old.unlink(missing_ok=True)
+
+    def _bundle(self) -> Bundle:
+        facts = self.system.facts
+        header = BundleHeader(
+            kind=facts.kind,
+            system=self.system.name,
+            recipe=self.recipe.as_json(),
+            condition=self.system.condition,
+            classes=self.data.classes,
+            pixel_size=self.recipe.pixel_size,
+            normalization=facts.normalization,
+            halo=facts.halo,
+            tile_invariant=facts.tile_invariant,
+            step=self.done,
+            training_data=self.data.sources,
+        )
+        weights = {name: np.asarray(each.cpu().numpy()) for name, each in self.saved_network.state_dict().items()}
+        return Bundle(header, weights)
+
+
+class _Meter:
+    """Averages losses on their device, so that no step waits for the figure of another."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, torch.Tensor] = {}
+        self._count, self._waited, self._begin = 0, 0.0, time.perf_counter()
+
+    def add(self, losses: Mapping[str, torch.Tensor], waited: float) -> None:
+        """Take in a step's losses, and the seconds that it waited for data."""
+        for name, value in losses.items():
+            loss = value.detach().float()
+            self._sums[name] = self._sums[name] + loss if name in self._sums else loss
+        self._count += 1
+        self._waited += waited
+
+    def read(self) -> tuple[dict[str, float], float, float]:
+        """Return mean losses, seconds a step, and the share of time spent waiting for data; begin anew."""
+        losses = {name: float(value) / self._count for name, value in self._sums.items()}
+        elapsed = time.perf_counter() - self._begin
+        result = losses, elapsed / max(self._count, 1), self._waited / max(elapsed, 1e-9)
+        self.__init__()  # type: ignore[misc]
+        return result
+
+
+@contextmanager
+def _threads_of(run: Run) -> Iterator[None]:
+    """Use as many threads as the run began with: sums over another number of parts differ in their last bits."""
+    before = torch.get_num_threads()
+    wanted = run.environment.get("threads")
+    if isinstance(wanted, int) and wanted > 0:
+        torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _check_crop(system: System) -> None:
+    if system.recipe.crop_size % system.crop_multiple:
+        raise TrainingError(
+            f"A crop size of {system.recipe.crop_size} does not do for {system.title}; "
+            f"give a multiple of {system.crop_multiple}."
+        )
+
+
+def _check_same(run: Run, recipe: TrainingRecipe, data: TrainingData) -> None:
+    kept = run.recipe
+    for name, value in recipe.as_json().items():
+        if kept.get(name) != value:
+            raise RunError(
+                f"The run's recipe has {kept.get(name)!r} for '{name}' and not {value!r}; "
+                "resume it with its own recipe."
+            )
+    if run.environment.get("data") != _data_facts(data)["data"]:
+        raise RunError(f"The run '{run.folder.name}' was trained on other tiles; give its own data to resume it.")
+
+
+def _data_facts(data: TrainingData) -> dict[str, Any]:
+    return {
+        "data": [each.model_dump(mode="json") for each in data.sources],
+        "classes": list(data.classes),
+        "split": dict(data.split),
+    }

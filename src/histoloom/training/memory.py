@@ -1,0 +1,117 @@
+"""How much memory a training will need, known before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from histoloom.errors import TrainingError
+from histoloom.training.batches import Batch
+from histoloom.training.systems.contract import Forward, System
+
+_WORKSPACE = 1.25
+"""Share by which kernels' workspaces and the allocator's gaps exceed what tensors take (a rule of thumb)."""
+
+_OPTIMIZED_COPIES = 4
+"""A weight, its gradient, and Adam's two running means."""
+
+_MIXED = 0.6
+"""Share of activations in bf16-mixed: most of them are halved, losses and norms stay as they are."""
+
+
+@dataclass
+class _Probe:
+    """Runs a step on tensors without contents and counts what autograd would keep."""
+
+    networks: Mapping[str, nn.Module]
+    peak: int = 0
+
+    def __post_init__(self) -> None:
+        self._kept: dict[int, torch.Tensor] = {}
+        self._weights = {_storage_of(each) for network in self.networks.values() for each in network.parameters()}
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[Forward]:
+        yield self.networks[name]
+
+    def update(self, name: str, loss: torch.Tensor) -> None:  # noqa: ARG002 - the loop's side has them
+        # What the earlier update kept is freed with its graph; counting it still errs on the safe side only.
+        self.peak = sum(each.untyped_storage().nbytes() for each in self._kept.values())
+
+    def keep(self, tensor: torch.Tensor) -> torch.Tensor:
+        if _storage_of(tensor) not in self._weights:
+            self._kept[_storage_of(tensor)] = tensor
+        return tensor
+
+
+def estimate_memory(system: System, batch_size: int, crop_size: int, *, mixed: bool = False) -> int:
+    """Return about how many bytes a training step needs on its device."""
+    with torch.device("meta"):
+        networks = system.build()
+        condition = torch.empty(batch_size, system.condition.channels, crop_size, crop_size)
+        image = torch.empty(batch_size, 3, crop_size, crop_size)
+        probe = _Probe(networks)
+        with torch.autograd.graph.saved_tensors_hooks(probe.keep, lambda each: each):
+            system.step(probe, Batch(condition, image, condition if system.compares_conditions else None))
+    weights = {name: _bytes_of(each) for name, each in networks.items()}
+    fixed = _OPTIMIZED_COPIES * sum(weights.values()) + weights[system.saved]
+    return int((fixed + probe.peak * (_MIXED if mixed else 1.0)) * _WORKSPACE)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that are free on a device, or None where nothing says."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "cpu":
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    return None
+
+
+def check_memory(system: System, free: int | None, *, mixed: bool = False) -> int:
+    """Return the estimate for the system's recipe.
+
+    Raises
+    ------
+    TrainingError
+        If it is more than is free; the sentence names the batch or crop that fits.
+    """
+    recipe = system.recipe
+    needed = estimate_memory(system, recipe.batch_size, recipe.crop_size, mixed=mixed)
+    if free is None or needed <= free:
+        return needed
+    raise TrainingError(
+        f"Training would need about {needed / 2**30:.1f} GB of memory and {free / 2**30:.1f} GB are free; "
+        f"{fitting_words(system, lambda size, crop: estimate_memory(system, size, crop, mixed=mixed) <= free)}."
+    )
+
+
+def fitting_words(system: System, fits: Callable[[int, int], Any]) -> str:
+    """Return what to do so that it fits: a smaller batch, else a smaller crop, else a smaller network."""
+    recipe = system.recipe
+    size = recipe.batch_size // 2
+    while size >= 1:
+        if fits(size, recipe.crop_size):
+            return f"a batch size of {size} fits"
+        size //= 2
+    crop = recipe.crop_size // 2 // system.crop_multiple * system.crop_multiple
+    while crop >= system.crop_multiple:
+        if fits(1, crop):
+            return f"a batch size of 1 with a crop size of {crop} fits"
+        crop = crop // 2 // system.crop_multiple * system.crop_multiple
+    return "not even the smallest crop fits, so take a narrower network or another device"
+
+
+def _storage_of(tensor: torch.Tensor) -> int:
+    # Tensors without contents have no address; this is what torch's own reference counting tells storages apart by.
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
+
+
+def _bytes_of(network: nn.Module) -> int:
+    return sum(each.numel() * each.element_size() for each in network.parameters())

@@ -1,0 +1,92 @@
+"""The loop's side of a step: forward passes, gradients, and updates, on one device or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from histoloom.training.learning_rates import constant_then_linear
+from histoloom.training.recipe import TrainingRecipe
+from histoloom.training.systems.contract import Forward
+
+
+class Optimization:
+    """Networks with their optimizers, set up on the devices of a fabric.
+
+    Parameters
+    ----------
+    fabric
+        Devices and precision.
+    networks
+        By name; Adam trains each of them.
+    recipe
+        Learning rate and its plan, Adam's betas, and the limit on gradients.
+    """
+
+    def __init__(self, fabric: Fabric, networks: Mapping[str, nn.Module], recipe: TrainingRecipe) -> None:
+        self.recipe = recipe
+        self._fabric = fabric
+        self._plain = dict(networks)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.networks: dict[str, Any] = {}
+        self._wrapped: dict[str, Any] = {}
+        for name, network in networks.items():
+            network.to(fabric.device)
+            optimizer = torch.optim.Adam(
+                network.parameters(),
+                lr=recipe.learning_rate,
+                betas=(recipe.beta_1, recipe.beta_2),
+                # One kernel for all weights is several times faster than one for each.
+                fused=fabric.device.type in ("cpu", "cuda"),
+            )
+            self.optimizers[name] = optimizer
+            self.networks[name], self._wrapped[name] = fabric.setup(network, optimizer)
+
+    @property
+    def plain_networks(self) -> dict[str, nn.Module]:
+        """The networks themselves, without what spreads them over devices."""
+        return self._plain
+
+    def plan_learning_rate(self, step: int) -> float:
+        """Set the learning rate of a step, counted from 0, and return it."""
+        rate = self.recipe.learning_rate * constant_then_linear(step, self.recipe.steps, self.recipe.decay_from)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        return rate
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[Forward]:
+        """Give the forward pass of a network through which gradients flow without reaching its own weights."""
+        network = self._plain[name]
+        parameters = [each for each in network.parameters() if each.requires_grad]
+
+        def forward(*inputs: torch.Tensor) -> torch.Tensor:
+            # Not the wrapped network: over several devices it would wait for gradients that never come.
+            with self._fabric.autocast():
+                result: torch.Tensor = network(*inputs)
+            return result.float()
+
+        for each in parameters:
+            each.requires_grad_(False)
+        try:
+            yield forward
+        finally:
+            for each in parameters:
+                each.requires_grad_(True)
+
+    def update(self, name: str, loss: torch.Tensor) -> None:
+        """Take one optimizer step of a network down a loss."""
+        optimizer = self._wrapped[name]
+        optimizer.zero_grad(set_to_none=True)
+        self._fabric.backward(loss)
+        if self.recipe.gradient_clip > 0:
+            self._fabric.clip_gradients(
+                self.networks[name], optimizer, max_norm=self.recipe.gradient_clip, error_if_nonfinite=False
+            )
+        optimizer.step()

@@ -1,0 +1,91 @@
+"""What a system tells the training loop: its networks, one step, how it is judged and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from histoloom.models import ConditionFacts
+from histoloom.training.batches import Batch
+from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.recipe import TrainingRecipe
+
+Losses = dict[str, torch.Tensor]
+Forward = Callable[..., torch.Tensor]
+
+
+class Work(Protocol):
+    """The loop's side of one step: networks that are trained, and updates of their weights."""
+
+    @property
+    def networks(self) -> Mapping[str, Any]:
+        """Networks by name, as they are trained."""
+
+    def frozen(self, name: str) -> AbstractContextManager[Forward]:
+        """Give the forward pass of a network through which gradients flow without reaching its own weights."""
+
+    def update(self, name: str, loss: torch.Tensor) -> None:
+        """Take one optimizer step of a network down a loss."""
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What a bundle says of the saved network; see `histoloom.models.BundleHeader`."""
+
+    kind: Literal["generator", "discriminator", "segmenter"]
+    normalization: Literal["none", "batch statistics", "running statistics"]
+    halo: int | None
+    tile_invariant: bool
+
+
+class System(Protocol):
+    """A system for one recipe and data set."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    recipe_type: ClassVar[type[TrainingRecipe]]
+    saved: ClassVar[str]
+    """Which of its networks bundles hold."""
+
+    recipe: TrainingRecipe
+
+    @property
+    def facts(self) -> NetworkFacts:
+        """What bundles say of the saved network."""
+
+    @property
+    def condition(self) -> ConditionFacts:
+        """What the saved network sees."""
+
+    @property
+    def compares_conditions(self) -> bool:
+        """Whether batches need conditions of other crops."""
+
+    @property
+    def crop_multiple(self) -> int:
+        """What the side of a crop must be a multiple of."""
+
+    def encode(self, crop: LabelledPicture) -> NDArray[np.float32]:
+        """Return the condition ``float32 (C, H, W)`` of a crop."""
+
+    def build(self) -> dict[str, nn.Module]:
+        """Return new networks, their weights drawn from torch's generator."""
+
+    def step(self, work: Work, batch: Batch) -> Losses:
+        """Update each network once; return losses, detached."""
+
+    def validate(self, networks: Mapping[str, nn.Module], batch: Batch) -> Losses:
+        """Return losses on held-out crops, without updates."""
+
+    def weave(self, network: nn.Module, condition: torch.Tensor) -> torch.Tensor:
+        """Return pictures ``(B, 3, H, W)`` in -1..1 by the saved network; noise comes from torch's generator."""
+
+
+SystemType = Callable[[Any, TrainingData], System]

@@ -1,0 +1,96 @@
+"""``histoloom train``: the same loop from a shell."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from tile_folders import write_tiles
+
+from histoloom.cli import main
+from histoloom.models import inspect_bundle
+from histoloom.runs import Run
+
+SMALL = [
+    *("--width", "4", "--discriminator-width", "4", "--depth", "4", "--crop-size", "32", "--log-every", "1"),
+    *("--validation-crops", "1", "--previews", "1", "--device", "cpu", "--precision", "32-true"),
+]
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory):
+    return write_tiles(tmp_path_factory.mktemp("data") / "tiles")
+
+
+def test_a_line_trains_and_the_same_recipe_gives_the_same_run(tiles, tmp_path, capsys):
+    line = ["train", "pix2pix", "--data", str(tiles), "--licence", "CC0"]
+    assert main([*line, "-o", str(tmp_path / "a"), "--steps", "2", *SMALL]) == 0
+    assert "Trained for 2 steps" in capsys.readouterr().out
+    assert main([*line, "-o", str(tmp_path / "b"), "--recipe", str(tmp_path / "a" / "recipe.json")]) == 0
+    one, other = (inspect_bundle(tmp_path / name / "bundle.safetensors") for name in "ab")
+    assert one == other
+    assert one.training_data[0].licence == "CC0"
+
+
+def test_a_run_that_is_finished_resumes_to_its_end_and_other_data_is_refused(tiles, tmp_path, capsys):
+    run = str(tmp_path / "run")
+    line = ["train", "mode-seeking-pix2pix", "-o", run]
+    assert main([*line, "--data", str(tiles), "--steps", "2", *SMALL]) == 0
+    before = inspect_bundle(tmp_path / "run" / "bundle.safetensors")
+    assert main([*line, "--data", str(tiles), "--resume"]) == 0
+    assert inspect_bundle(tmp_path / "run" / "bundle.safetensors") == before
+    other = write_tiles(tmp_path / "other", tiles=3)
+    capsys.readouterr()
+    assert main([*line, "--data", str(other), "--resume"]) == 1
+    assert "trained on other tiles" in capsys.readouterr().err
+    assert main([*line, "--data", str(tiles), "--resume", "--steps", "3"]) == 1
+    assert "resume it with its own recipe" in capsys.readouterr().err
+    assert main([*line, "--data", str(tiles)]) == 1
+    assert "holds a run already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["--l1-weight", "-1"], 1, "'l1_weight' is not usable"),
+        (["--mode-seeking", "none"], 2, "--mode-seeking"),
+        (["--resume"], 1, "holds no run"),
+        (["--devices", "0"], 1, "give whole numbers from 1"),
+    ],
+)
+def test_mistakes_are_answered_with_one_sentence(tiles, tmp_path, capsys, words, code, sentence):
+    assert main(["train", "pix2pix", "--data", str(tiles), "-o", str(tmp_path / "run"), *SMALL, *words]) == code
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "run" / "recipe.json").exists()
+
+
+def test_a_recipe_of_another_system_is_refused(tiles, tmp_path, capsys):
+    (tmp_path / "recipe.json").write_text('{"mode_seeking": "none"}')
+    line = ["train", "pix2pix", "--data", str(tiles), "-o", str(tmp_path / "run")]
+    assert main([*line, "--recipe", str(tmp_path / "recipe.json")]) == 1
+    assert "'mode_seeking' is not usable" in capsys.readouterr().err
+
+
+def test_two_processes_train_together(tiles, tmp_path):
+    line = f"train pix2pix --data {tiles} -o {tmp_path / 'run'} --steps 2 --devices 2".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "histoloom", *line, *SMALL], capture_output=True, text=True, timeout=300, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Trained for 2 steps") == 1
+    run = Run.open(tmp_path / "run")
+    assert run.environment["world_size"] == 2
+    assert inspect_bundle(run.bundle).step == 2
+
+
+def test_help_does_not_wait_for_torch():
+    script = (
+        "import sys; from histoloom.cli import main; "
+        "code = main(['train', 'pix2pix', '--help']); sys.exit(code or 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "--l1-weight" in done.stdout

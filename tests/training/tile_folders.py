@@ -1,0 +1,32 @@
+"""A small folder of tiles and labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+
+def write_tiles(
+    folder: Path, tiles: int = 4, side: int = 64, patients: int | None = None, label_side: int | None = None
+):
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    rows = ["id,patient"]
+    for index in range(tiles):
+        random = np.random.default_rng(index)
+        label_map = np.zeros((label_side or side, label_side or side), np.uint16)
+        for label in range(1, 7):
+            y, x = random.integers(6, side - 6, 2)
+            label_map[y - 5 : y + 5, x - 4 : x + 4] = label * 10
+        image = np.full((side, side, 3), (230, 180, 210), np.uint8)
+        image[label_map[:side, :side] > 0] = (90, 60, 140)
+        noise = random.integers(-15, 16, image.shape)
+        Image.fromarray(np.clip(image + noise, 0, 255).astype(np.uint8)).save(folder / "images" / f"t{index}.png")
+        tifffile.imwrite(folder / "labels" / f"t{index}.tif", label_map)
+        rows.append(f"t{index},p{index % (patients or 1)}")
+    if patients:
+        (folder / "meta.csv").write_text("\n".join(rows) + "\n")
+    return folder
