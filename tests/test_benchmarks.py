@@ -22,6 +22,8 @@ PROMISED = {
         "event_loop_gap_max_ms",
     },
     "open_slide.py": {"memory_added_mb", "fraction_read"},
+    "structure.py": {"structure_1000_worst_ms"},
+    "training.py": {"step_ratio_equal_precision", "speedup_over_bare_float32", "data_wait_fraction"},
 }
 
 

@@ -164,3 +164,18 @@ def test_windows_agree_on_a_nucleus_far_larger_than_the_canvas():
     np.testing.assert_array_equal(
         newly_prepared().weave(layout, 0, window), newly_prepared().weave(layout, 0)[window.slices]
     )
+
+
+def test_a_long_stroke_does_not_fill_memory_with_sprites():
+    prepared = newly_prepared()
+    for step in range(120):
+        # Every preview of a stroke is another outline of the same nucleus.
+        growing = Nucleus.create(1, Outline.ellipse((200.0, 200.0), (60.0 + step, 60.0)))
+        prepared.weave(Layout.from_nuclei([growing], (400, 400), PIXEL_SIZE), 0, Window(190, 190, 210, 210))
+    kept = list(prepared._sprites.values())
+    arrays = [array for sprite in kept for array in (sprite.mask, sprite.opacity, sprite.density)]
+    assert len(kept) < 120, "the cache has a bound"
+    assert sum(array.nbytes for array in arrays) < 64 * 2**20
+    assert all(array.base is None or array.base.nbytes == array.nbytes for array in arrays), (
+        "nothing larger is kept alive"
+    )

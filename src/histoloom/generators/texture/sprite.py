@@ -197,8 +197,14 @@ class NucleusPainter:
             np.multiply(relief, of_each(chromatin[:, channel]), out=density[channel])
             density[channel] += of_each(through[:, channel])
         opacity *= of_each(0.97 - 0.1 * chance[:, 12])
+        # Copies, since a view would keep the arrays of all nuclei painted together for as long as one of them is kept.
         return [
-            Sprite(window, mask, opacity[part].reshape(mask.shape), density[:, part].reshape(3, *mask.shape))
+            Sprite(
+                window,
+                mask.copy(),
+                opacity[part].reshape(mask.shape).copy(),
+                density[:, part].reshape(3, *mask.shape).copy(),
+            )
             for window, mask, part in zip(windows, masks, parts, strict=True)
         ]
 

@@ -31,7 +31,7 @@ from histoloom.window import Window
 
 _PATCH = 48.0
 _LEAST_SCALE, _MOST_SCALE = 0.2, 5.0
-_CACHED_SPRITES, _CACHED_PIXELS = 4096, 2**25
+_CACHED_SPRITES, _CACHED_PIXELS = 4096, 2**21
 _MOST_SPRITE_PIXELS, _MOST_SPRITE_LAYERS = 2**26, 16
 _CYTOPLASM_CONTRAST = 0.15
 _CYTOPLASM_REACH = 1.5
@@ -196,6 +196,9 @@ class PreparedTexture:
             if old is None:
                 self._sprites[nucleus, seed] = sprite
                 self._cached_pixels += sprite.mask.size
+            else:
+                # A stroke leaves a sprite behind with every preview; those of its standing neighbours outlive them.
+                self._sprites.move_to_end((nucleus, seed))
         most_pixels = max(_CACHED_PIXELS, sum(sprite.mask.size for sprite in sprites))
         while len(self._sprites) > max(_CACHED_SPRITES, len(nuclei)) or self._cached_pixels > most_pixels:
             _, dropped = self._sprites.popitem(last=False)
