@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from abc import ABC, abstractmethod
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -80,7 +81,7 @@ class TiffHandle:
         return not self._finalizer.alive
 
 
-class _Source:
+class _Source(ABC):
     """What dask reads a level from: an array with a shape that reads regions."""
 
     def __init__(self, handle: TiffHandle, level: Any) -> None:
@@ -101,8 +102,9 @@ class _Source:
                 f"A part of the picture cannot be decoded ({one_line(error)}); the file is damaged, copy it again."
             ) from None
 
+    @abstractmethod
     def _read(self, key: Any) -> Any:
-        raise NotImplementedError
+        """Return the part of the picture that an index tells."""
 
 
 class _ZarrSource(_Source):
