@@ -58,7 +58,7 @@ def test_every_variant_trains_and_its_bundle_can_be_woven_with(tmp_path, recipe)
     network.load_state_dict({name: torch.from_numpy(each.copy()) for name, each in bundle.weights.items()})
     batch = Batches(tiny_data(), recipe, system.encode).at(0)
     with torch.no_grad():
-        assert system.weave(network, batch.condition).shape == batch.image.shape
+        assert system.weave(network, batch).shape == batch.image.shape
 
 
 def test_the_condition_of_pix2pix_is_the_papers_grey_label():

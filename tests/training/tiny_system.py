@@ -64,8 +64,8 @@ class TinySystem:
     def validate(self, networks: Mapping[str, nn.Module], batch):
         return {"distance": (networks["generator"](batch.condition) - batch.image).abs().mean()}
 
-    def weave(self, network, condition):
-        return network(condition)
+    def weave(self, network, batch):
+        return network(batch.condition)
 
 
 def tiny_data(tiles: int = 4, side: int = 40) -> TrainingData:

@@ -264,11 +264,11 @@ class _Loop:
         rows = []
         with self._looking_on(self.saved_network):
             for batch in self._validation[: self.recipe.previews]:
-                condition = batch.condition.to(self.fabric.device)
+                on_device = batch.to(self.fabric.device)
                 row = [condition_picture(batch.condition[0].numpy()), as_pictures(batch.image)[0]]
                 for seed in _PREVIEW_SEEDS:
                     with keyed_torch(self.fabric.device, seed, _WOVEN):
-                        row.append(as_pictures(self.system.weave(self.saved_network, condition))[0])
+                        row.append(as_pictures(self.system.weave(self.saved_network, on_device))[0])
                 rows.append(row)
         path = self.run.preview_path(self.done)
         save_preview(rows, path, self.done)

@@ -84,8 +84,11 @@ class System(Protocol):
     def validate(self, networks: Mapping[str, nn.Module], batch: Batch) -> Losses:
         """Return losses on held-out crops, without updates."""
 
-    def weave(self, network: nn.Module, condition: torch.Tensor) -> torch.Tensor:
-        """Return pictures ``(B, 3, H, W)`` in -1..1 by the saved network; noise comes from torch's generator."""
+    def weave(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Return pictures ``(B, 3, H, W)`` in -1..1 of a batch's conditions by the saved network.
+
+        Noise comes from torch's generator; the batch's real pictures may serve as looks, never as what is woven.
+        """
 
 
 SystemType = Callable[[Any, TrainingData], System]

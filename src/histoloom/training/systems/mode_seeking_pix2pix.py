@@ -100,12 +100,12 @@ class ModeSeekingPix2Pix:
 
     def validate(self, networks: Mapping[str, nn.Module], batch: Batch) -> Losses:
         """Return the distance to the real tile."""
-        woven = self.weave(networks["generator"], batch.condition)
+        woven = self.weave(networks["generator"], batch)
         return {"l1": functional.l1_loss(woven.float(), batch.image)}
 
-    def weave(self, network: nn.Module, condition: torch.Tensor) -> torch.Tensor:
+    def weave(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Return pictures ``(B, 3, H, W)`` in -1..1."""
-        woven: torch.Tensor = network(condition, self._noise(condition))
+        woven: torch.Tensor = network(batch.condition, self._noise(batch.condition))
         return woven
 
     def _mode_seeking(

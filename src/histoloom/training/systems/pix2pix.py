@@ -91,7 +91,7 @@ class Pix2Pix:
         """Return the distance to the real tile."""
         return {"l1": functional.l1_loss(networks["generator"](batch.condition).float(), batch.image)}
 
-    def weave(self, network: nn.Module, condition: torch.Tensor) -> torch.Tensor:
+    def weave(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Return pictures ``(B, 3, H, W)`` in -1..1."""
-        woven: torch.Tensor = network(condition)
+        woven: torch.Tensor = network(batch.condition)
         return woven
