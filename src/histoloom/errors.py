@@ -47,3 +47,7 @@ class RunError(HistoloomError):
 
 class TrainingError(HistoloomError):
     """Training cannot begin or cannot go on."""
+
+
+class EvaluationError(HistoloomError):
+    """Pictures or measures cannot be compared, or too few are there to."""
