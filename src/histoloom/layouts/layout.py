@@ -43,16 +43,13 @@ class TissueMap:
     Parameters
     ----------
     values
-        ``uint8 (h, w)``, indices into `TISSUES`.
+        ``uint8 (h, w)``, indices into `histoloom.tiles.tissue.TISSUES`.
     cell_size
         Side of one cell in layout pixels.
     """
 
     values: NDArray[np.uint8]
     cell_size: int
-
-
-TISSUES = ("any", "blank", "fibrous", "cellular", "blood")
 
 
 @dataclass(frozen=True, eq=False)

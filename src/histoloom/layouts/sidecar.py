@@ -13,9 +13,10 @@ import numpy as np
 
 from histoloom.errors import LayoutError
 from histoloom.layouts.classes import NucleusClass
-from histoloom.layouts.layout import TISSUES, Layout, TissueMap
+from histoloom.layouts.layout import Layout, TissueMap
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline, as_rings
+from histoloom.tiles.tissue import TISSUES
 from histoloom.writing import written_whole
 
 SCHEMA_VERSION = 1
