@@ -7,6 +7,7 @@
     RUN/checkpoints/step_N.safetensors   everything that resuming needs
     RUN/bundles/step_N.safetensors       the network at that step, ready to be used
     RUN/bundle.safetensors       the network at the end
+    RUN/start/                   how the viewer started it, with the tiles that it froze
 
 Every file is written whole or not at all, except that the last line of the events may be cut off by a crash, which
 readers leave out. So a run that was killed opens like any other.
@@ -33,6 +34,9 @@ RECIPE, ENVIRONMENT, EVENTS, BUNDLE, LOCK = (
     "bundle.safetensors",
     "run.lock",
 )
+START = "start"
+"""The folder of what was written before a run began, such as tiles frozen from the viewer."""
+
 _STEP_FILE = re.compile(r"step_(\d+)\.(?:safetensors|png)")
 
 
@@ -50,7 +54,7 @@ class Run:
 
     @classmethod
     def create(cls, folder: str | Path, recipe: Mapping[str, Any], environment: Mapping[str, Any]) -> Run:
-        """Begin a run in a folder that does not exist or is empty.
+        """Begin a run in a folder that does not exist, is empty, or holds only what was prepared for it.
 
         Raises
         ------
@@ -62,7 +66,7 @@ class Run:
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            taken = next((each.name for each in path.iterdir() if each.name != LOCK), None)
+            taken = next((each.name for each in path.iterdir() if each.name not in {LOCK, START}), None)
         except OSError as error:
             raise WriteError(
                 f"The run folder '{path}' cannot be made ({error.strerror}); choose another place."

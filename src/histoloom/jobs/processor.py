@@ -1,4 +1,4 @@
-"""What the processor is called, for people."""
+"""The processor: what it is called, and how much of it background work may take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import os
 import platform
 import sys
 from pathlib import Path
+
+_THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
 
 
 def processor_name() -> str:
@@ -38,3 +47,12 @@ def background_threads() -> int:
     """Return how many threads background work may use: one core is left to the viewer."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores - 1)
+
+
+def background_environment() -> dict[str, str]:
+    """Return the environment of a process that works in the background: this one's modules, and one core less."""
+    environment = dict(os.environ)
+    environment.update(dict.fromkeys(_THREAD_LIMITS, str(background_threads())))
+    # What the viewer can import, such a process must be able to import as well: generators may live anywhere.
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return environment

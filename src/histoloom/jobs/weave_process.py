@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -14,18 +13,9 @@ from typing import cast
 
 from histoloom.errors import WeaveProcessError
 from histoloom.jobs.messages import Message, read_message, write_message
-from histoloom.jobs.processor import background_threads
+from histoloom.jobs.processor import background_environment
 
 _logger = logging.getLogger(__name__)
-
-_THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "OPENCV_FOR_THREADS_NUM",
-)
 
 _MADE_POINTLESS_BY = {
     "weave": ("weave",),
@@ -89,7 +79,7 @@ class WeaveProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                env=_environment(),
+                env=background_environment(),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
@@ -170,11 +160,3 @@ class WeaveProcess:
                 text = line.decode("utf-8", "replace")
                 _logger.debug("weave process: %s", text)
                 self._last_lines.append(text)
-
-
-def _environment() -> dict[str, str]:
-    environment = dict(os.environ)
-    environment.update(dict.fromkeys(_THREAD_LIMITS, str(background_threads())))
-    # What the viewer can import, the weave process must be able to import as well: generators may live anywhere.
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    return environment
