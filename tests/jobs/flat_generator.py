@@ -56,6 +56,8 @@ class FlatWeaver:
     title: ClassVar[str] = "Flat colours"
     recipe_type: ClassVar[type[Recipe]] = FlatRecipe
     tile_invariant: ClassVar[bool] = True
+    named_looks: ClassVar[tuple] = ()
+    weights_sha256: ClassVar[str] = ""
 
     def prepare(self, look, recipe, pixel_size):
         if recipe.prepare_fails:

@@ -14,12 +14,15 @@ from histoloom.jobs.messages import (
     edit_message,
     layout_message,
     layout_of,
+    look_of,
+    look_parts,
     read_message,
     rows_of,
     write_message,
 )
 from histoloom.layouts import Layout, Nucleus, NucleusClass, Outline, TissueMap
 from histoloom.layouts.columns import layout_fingerprint, layout_to_columns, nuclei_from_columns
+from histoloom.tiles import Look, NamedLook
 
 finite = st.floats(-(2.0**30), 2.0**30)
 rings = hnp.arrays(np.float64, st.tuples(st.integers(3, 6), st.just(2)), elements=finite)
@@ -158,3 +161,15 @@ def test_the_fingerprint_knows_layouts_apart_and_ignores_provenance_and_order(la
     moved = layout.with_nuclei({3: layout.nuclei[3].moved(0, 1e-9)})
     assert layout_fingerprint(moved) != layout_fingerprint(layout)
     assert layout_fingerprint(layout.resized((300, 401))) != layout_fingerprint(layout)
+
+
+def test_looks_of_tiles_and_looks_by_name_arrive_as_they_were_sent(look):
+    for sent in (look, NamedLook.of("colon", look.stains, [0.1, -2.5])):
+        stream = io.BytesIO()
+        write_message(stream, Message("prepare", *look_parts(sent)))
+        stream.seek(0)
+        arrived = look_of(read_message(stream))
+        assert type(arrived) is type(sent)
+        assert (arrived.sha256, arrived.stains) == (sent.sha256, sent.stains)
+    assert not isinstance(arrived, Look)
+    assert (arrived.name, arrived.texture) == ("colon", (0.1, -2.5))

@@ -15,6 +15,7 @@ from histoloom.models import (
     Bundle,
     BundleHeader,
     ConditionFacts,
+    NamedLookFacts,
     TrainingSource,
     import_bundle,
     inspect_bundle,
@@ -22,6 +23,7 @@ from histoloom.models import (
     load_bundle,
     save_bundle,
 )
+from histoloom.tiles import NamedLook, StainSummary
 
 
 def a_bundle(**changes):
@@ -177,3 +179,19 @@ def test_importing_copies_once_and_never_over_another(tmp_path):
     save_bundle(a_bundle(pixel_size=0.5), tmp_path / "g.safetensors")
     with pytest.raises(BundleError, match="another bundle called"):
         import_bundle(tmp_path / "g.safetensors", own)
+
+
+def test_named_looks_come_back_from_a_header_and_old_headers_have_none(tmp_path):
+    pixels = np.random.default_rng(0).integers(90, 200, (64, 64, 3), np.uint8)
+    look = NamedLook.of("breast", StainSummary.of(pixels), [0.25, -1.0])
+    save_bundle(a_bundle(looks=(NamedLookFacts.of(look),)), tmp_path / "g.safetensors")
+    assert inspect_bundle(tmp_path / "g.safetensors").named_looks("g") == (look,)
+    old = a_bundle().header.model_dump(mode="json")
+    del old["looks"]
+    assert BundleHeader.from_json(json.dumps(old), "g").looks == ()
+
+
+def test_a_damaged_named_look_is_refused(tmp_path):
+    save_bundle(a_bundle(looks=(NamedLookFacts(name="breast", stains={}),)), tmp_path / "g.safetensors")
+    with pytest.raises(BundleError, match="its 'looks'"):
+        inspect_bundle(tmp_path / "g.safetensors").named_looks("g.safetensors")

@@ -1,8 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 
 from histoloom.errors import LookError
-from histoloom.tiles import Look, Tile
+from histoloom.generators import weave
+from histoloom.layouts import Layout
+from histoloom.tiles import Look, NamedLook, StainSummary, Tile
 from histoloom.window import Window
 
 
@@ -71,3 +75,25 @@ def test_a_whole_slide_is_not_read_as_a_look():
 def test_an_impossible_pixel_size_is_refused(tissue, size):
     with pytest.raises(LookError, match="pixel size"):
         Look.from_tile(Tile.from_array(tissue), pixel_size=size)
+
+
+def test_a_named_look_goes_through_json_and_its_hash_ignores_its_name(tissue):
+    stains = StainSummary.of(tissue)
+    look = NamedLook.of("colon", stains, [0.5, -1.25])
+    assert NamedLook.from_json(json.loads(json.dumps(look.as_json()))) == look
+    assert NamedLook.of("other", stains, [0.5, -1.25]).sha256 == look.sha256
+    assert NamedLook.of("colon", stains, [0.5, -1.0]).sha256 != look.sha256
+
+
+@pytest.mark.parametrize("change", [{"texture": [float("nan")]}, {"name": " "}, {"stains": {}}, {"texture": None}])
+def test_a_damaged_named_look_is_refused_in_a_sentence(tissue, change):
+    values = NamedLook.of("colon", StainSummary.of(tissue), [0.5]).as_json() | change
+    with pytest.raises(LookError, match="damaged"):
+        NamedLook.from_json(values)
+
+
+def test_the_texture_weaver_asks_for_a_tile_where_a_look_has_only_a_name(tissue):
+    look = NamedLook.of("colon", StainSummary.of(tissue), ())
+    layout = Layout.from_nuclei([], (64, 64), 0.25)
+    with pytest.raises(LookError, match="the look 'colon' has none; choose a tile"):
+        weave(layout, look)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
-from histoloom.errors import RecipeError, Stopped
+from histoloom.errors import LookError, RecipeError, Stopped
 from histoloom.generators.registry import GENERATORS, generator_named
 from histoloom.jobs.batch import BatchEvent, BatchFinished, BatchStarted, PictureFailed, weave_batch
 from histoloom.layouts import Layout
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook, Look, NamedLook
 from histoloom.window import Window
 
 _MOST_PICTURES = 1_000_000
@@ -33,7 +33,7 @@ def weave(
     layouts: list[Path],
     /,
     *,
-    look: Path,
+    look: str,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     generator: str = "texture",
     seed: int = 0,
@@ -58,7 +58,7 @@ def weave(
     layouts
         Layouts: .geojson, .layout.json, or label maps (.tif, .png, .npy), which are checked and mended.
     look
-        A real tile or slide, whose look the tissue shall have.
+        A real tile or slide, whose look the tissue shall have, or the name of a look that the generator knows.
     output
         Folder for the pictures; made if it is not there.
     generator
@@ -88,8 +88,9 @@ def weave(
 
     if not 1 <= count <= _MOST_PICTURES:
         raise RecipeError(f"A count of {count} is not usable; give a whole number from 1 to {_MOST_PICTURES:,}.")
-    settings = recipe_from_options(generator_named(generator).recipe_type, fields, file=recipe)
-    prepared_look = _read_look(look, look_pixel_size, look_window)
+    chosen = generator_named(generator)
+    settings = recipe_from_options(chosen.recipe_type, fields, file=recipe)
+    prepared_look = _look(look, chosen.named_looks, look_pixel_size, look_window)
     console = Console(stderr=True)
     with interrupts() as interrupted, _Report(console) as report:
         finished = weave_batch(
@@ -121,6 +122,20 @@ def _reader(path: Path, pixel_size: float | None, repair: bool, say: Callable[[s
         return layout
 
     return read
+
+
+def _look(
+    look: str, named: Sequence[NamedLook], pixel_size: float | None, window: tuple[int, int, int, int] | None
+) -> AnyLook:
+    """Return the look of a file, or, where there is no such file, the one that the generator knows by that name."""
+    path = Path(look)
+    known = {each.name.casefold(): each for each in named}
+    if not path.exists() and look.casefold() in known:
+        return known[look.casefold()]
+    if known and not path.exists() and not path.suffix:
+        names = ", ".join(sorted(each.name for each in named))
+        raise LookError(f"The generator knows no look called '{look}'; give a picture, or one of: {names}.")
+    return _read_look(path, pixel_size, window)
 
 
 def _read_look(path: Path, pixel_size: float | None, window: tuple[int, int, int, int] | None) -> Look:

@@ -8,14 +8,14 @@ function of the seed and of canvas coordinates, noise of a nucleus a function of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.layouts import Layout
 from histoloom.recipes import Recipe
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook, NamedLook
 from histoloom.window import Window
 
 
@@ -32,12 +32,31 @@ class PreparedGenerator(Protocol):
 class Generator(Protocol):
     """A way to weave tissue: a name, a recipe, and the preparation of a look."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    recipe_type: ClassVar[type[Recipe]]
-    tile_invariant: ClassVar[bool]
+    @property
+    def name(self) -> str:
+        """What records and the command line call it."""
 
-    def prepare(self, look: Look, recipe: Any, pixel_size: float) -> PreparedGenerator:
+    @property
+    def title(self) -> str:
+        """What people read."""
+
+    @property
+    def recipe_type(self) -> type[Recipe]:
+        """Its settings."""
+
+    @property
+    def tile_invariant(self) -> bool:
+        """Whether a prepared one may be asked for any window; else the whole canvas is woven at once."""
+
+    @property
+    def named_looks(self) -> tuple[NamedLook, ...]:
+        """Looks that it knows by name; none for generators that copy from a tile."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of its trained weights; empty if it has none, and then weaving needs no PyTorch."""
+
+    def prepare(self, look: AnyLook, recipe: Any, pixel_size: float) -> PreparedGenerator:
         """Study a look for canvases of the given pixel size (µm); raises `LookError` where it cannot serve."""
 
 
@@ -55,6 +74,10 @@ class WovenTile:
         What it was woven from; the same values give the same bytes.
     importance_weight
         How much a learner should trust it; 1 until a discriminator has been asked.
+    look_name
+        Of a look that the generator knows by name, else None.
+    weights_sha256
+        Hash of the generator's trained weights; empty if it has none.
     """
 
     image: NDArray[np.uint8]
@@ -64,3 +87,5 @@ class WovenTile:
     recipe: dict[str, Any]
     look_sha256: str
     importance_weight: float = 1.0
+    look_name: str | None = None
+    weights_sha256: str = ""

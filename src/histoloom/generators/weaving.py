@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from histoloom.errors import LayoutError, RecipeError, Stopped
 from histoloom.generators.contract import Generator, PreparedGenerator, WovenTile
 from histoloom.generators.registry import generator_named
 from histoloom.generators.woven_files import save_woven
-from histoloom.layouts import Layout, TissueMap
+from histoloom.layouts import Layout
 from histoloom.recipes import Recipe, usable_seed
-from histoloom.tiles import Look
+from histoloom.tiles.looks import AnyLook, NamedLook
 from histoloom.window import Window
 
 __all__ = ["PIECE_SIDE", "check_fits_memory", "cropped", "pieces", "save_woven", "usable_recipe", "weave"]
@@ -31,7 +30,7 @@ _MOST_SHARE_OF_MEMORY = 0.5
 
 def weave(
     layout: Layout,
-    look: Look,
+    look: AnyLook,
     *,
     generator: str = "texture",
     recipe: Recipe | None = None,
@@ -51,7 +50,7 @@ def weave(
     layout
         Where the nuclei are.
     look
-        What the tissue shall look like.
+        What the tissue shall look like: a tile's look, or one that the generator knows by name.
     generator
         Name of a registered generator.
     recipe
@@ -106,7 +105,16 @@ def weave(
         if on_progress is not None:
             on_progress((index + 1) / len(parts))
     image.flags.writeable = False
-    return WovenTile(image, cropped(layout, area), seed, generator, settings.as_json(), look.sha256)
+    return WovenTile(
+        image,
+        cropped(layout, area),
+        seed,
+        chosen.name,
+        settings.as_json(),
+        look.sha256,
+        look_name=look.name if isinstance(look, NamedLook) else None,
+        weights_sha256=chosen.weights_sha256,
+    )
 
 
 def pieces(window: Window, side: int = PIECE_SIDE) -> list[Window]:
@@ -131,7 +139,7 @@ def cropped(layout: Layout, window: Window) -> Layout:
     if window == layout.window:
         return layout
     nuclei = {nucleus.id: nucleus.moved(-window.y0, -window.x0) for nucleus in layout.nuclei_in(window)}
-    tissue_map = layout.tissue_map and _cropped_tissue(layout.tissue_map, window)
+    tissue_map = layout.tissue_map and layout.tissue_map.cropped(window)
     provenance = {**layout.provenance, "cropped_to": list(window)}
     return replace(layout, nuclei=nuclei, shape=window.shape, tissue_map=tissue_map, provenance=provenance)
 
@@ -174,16 +182,3 @@ def _physical_memory() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and not every system knows the names
         return 2.0 * _MOST_BYTES
-
-
-def _cropped_tissue(tissue_map: TissueMap, window: Window) -> TissueMap:
-    # The largest cell that both the map's grid and the window's corner are multiples of keeps the crop exact.
-    cell = math.gcd(tissue_map.cell_size, window.y0, window.x0)
-    repeats = tissue_map.cell_size // cell
-    height, width = window.shape
-    rows = (window.y0 // cell + np.arange(-(-height // cell))) // repeats
-    columns = (window.x0 // cell + np.arange(-(-width // cell))) // repeats
-    values: NDArray[np.uint8] = tissue_map.values[
-        np.ix_(rows[rows < tissue_map.values.shape[0]], columns[columns < tissue_map.values.shape[1]])
-    ]
-    return TissueMap(values, cell)

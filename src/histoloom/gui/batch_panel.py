@@ -25,9 +25,9 @@ from histoloom.errors import HistoloomError
 from histoloom.jobs.batch import BatchFinished, PictureFailed, PictureSkipped, PictureWoven, weave_batch
 from histoloom.layouts import Layout
 from histoloom.recipes import Recipe
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook
 
-Order = tuple[Layout, Look, str, Recipe, int]
+Order = tuple[Layout, AnyLook, str, Recipe, int]
 """What a batch needs: layout, look, generator's name, recipe and first seed."""
 
 

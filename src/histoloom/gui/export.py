@@ -28,7 +28,7 @@ from histoloom.layouts.columns import layout_fingerprint
 from histoloom.layouts.files import save_layout
 from histoloom.layouts.geojson import layout_to_geojson
 from histoloom.recipes import Recipe
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook
 from histoloom.tiles.tile import Tile
 from histoloom.writing import write_json, written_together
 
@@ -43,7 +43,7 @@ RESEARCH_NOTICE = "For research, not for diagnosis."
 class Weaving:
     """What tissue is woven from, beside the layout."""
 
-    look: Look
+    look: AnyLook
     generator: str
     recipe: Recipe | None
     seed: int

@@ -17,7 +17,7 @@ from histoloom.jobs.live import LiveWeaver
 from histoloom.jobs.weave_client import WeaveClient, WeaveFailure, WeaverStatus
 from histoloom.layouts import Layout, LayoutEdit
 from histoloom.recipes import Recipe
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook
 from histoloom.window import Window
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class LiveWeaving(QObject):
     def __init__(self, canvas: Canvas) -> None:
         super().__init__()
         self._canvas = weakref.ref(canvas)
-        self.look: Look | None = None
+        self.look: AnyLook | None = None
         self.generator = "texture"
         self.recipe: Recipe | None = None
         self.device = ""
@@ -119,7 +119,7 @@ class LiveWeaving(QObject):
         self._is_live = live
         self._live.set_enabled(live)
 
-    def set_look(self, look: Look, generator: str, recipe: Recipe) -> None:
+    def set_look(self, look: AnyLook, generator: str, recipe: Recipe) -> None:
         """Choose what tissue shall look like; everything is woven anew if live."""
         self.look, self.generator, self.recipe = look, generator, recipe
         self._problem = ""

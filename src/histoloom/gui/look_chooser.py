@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QWidget
 
 from histoloom.errors import HistoloomError
 from histoloom.gui.latest_call import LatestCall
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook, Look, NamedLook
+from histoloom.tiles.stain_summary import StainSummary
 from histoloom.tiles.tile import Tile
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class LookChooser(QWidget):
     """
 
     look_ready = Signal(object)
-    """The `Look`, once it has been read and measured."""
+    """The `Look`, once it has been read and measured, or the `NamedLook`."""
     problem = Signal(str)
     """One sentence, if the chosen picture cannot be a look."""
 
@@ -48,6 +50,7 @@ class LookChooser(QWidget):
         super().__init__(parent)
         self._canvas = weakref.ref(canvas)
         self._extra: dict[str, Tile] = {}
+        self._named: dict[str, NamedLook] = {}
         self._call = LatestCall(self)
         self.combo = QComboBox()
         self.combo.addItems([_CANVAS_TILE, _SAMPLE, _FILE])
@@ -73,6 +76,28 @@ class LookChooser(QWidget):
     def chosen(self) -> str:
         """The name of what is chosen."""
         return self._chosen
+
+    def set_named_looks(self, looks: Sequence[NamedLook]) -> None:
+        """List the looks that a generator knows by name, in place of another's, above those that need a picture."""
+        for _ in self._named:
+            self.combo.removeItem(0)
+        self._named = {f"{each.name} (by name)": each for each in looks}
+        self.combo.insertItems(0, list(self._named))
+        if self.combo.findText(self._chosen) < 0:
+            # The look was one that only the generator before knew.
+            canvas = self._canvas()
+            has_tile = canvas is not None and canvas.tile is not None
+            self.choose_canvas_tile() if has_tile else self.choose_sample()
+        self.combo.setCurrentText(self._chosen)
+
+    def choose_named(self, name: str) -> None:
+        """Take a look that the generator knows by name."""
+        text = f"{name} (by name)"
+        if text not in self._named:
+            self.problem.emit(f"The generator knows no look called '{name}'; choose another.")
+            return
+        self.combo.setCurrentText(text)
+        self._choose(text)
 
     def choose_sample(self) -> None:
         """Take the sample that comes with histoloom's dependencies."""
@@ -110,6 +135,12 @@ class LookChooser(QWidget):
             self._choose(_CANVAS_TILE)
 
     def _choose(self, name: str, path: Path | None = None) -> None:
+        if name in self._named:
+            self._call.cancel()
+            self._chosen = name
+            self._show(self._named[name])
+            self.look_ready.emit(self._named[name])
+            return
         canvas = self._canvas()
         tile: Tile | None = self._extra.get(name)
         if name == _CANVAS_TILE and canvas is not None:
@@ -154,14 +185,16 @@ class LookChooser(QWidget):
             self.combo.insertItem(self.combo.count() - 1, name)
         self.combo.setCurrentText(name)
 
-    def _show(self, look: Look) -> None:
+    def _show(self, look: AnyLook) -> None:
+        swatches = f"{_swatch(look.stains.vectors[0])} haematoxylin {_swatch(look.stains.vectors[1])} eosin"
+        if isinstance(look, NamedLook):
+            self._thumbnail.setPixmap(_pixmap(_chip(look.stains)))
+            self._about.setText(f"Known to the generator by name; {swatches}")
+            return
         step = max(min(look.pixels.shape[:2]) // _THUMBNAIL, 1)
         self._thumbnail.setPixmap(_pixmap(look.pixels[::step, ::step]))
         height, width = look.pixels.shape[:2]
-        self._about.setText(
-            f"{height} × {width} px, {look.pixel_size:.3g} µm per pixel; "
-            f"{_swatch(look.stains.vectors[0])} haematoxylin {_swatch(look.stains.vectors[1])} eosin"
-        )
+        self._about.setText(f"{height} × {width} px, {look.pixel_size:.3g} µm per pixel; {swatches}")
 
 
 def narrow(combo: QComboBox) -> None:
@@ -180,6 +213,16 @@ def _pixmap(pixels: NDArray[np.uint8]) -> QPixmap:
         Qt.AspectRatioMode.KeepAspectRatioByExpanding,
         Qt.TransformationMode.SmoothTransformation,
     )
+
+
+def _chip(stains: StainSummary) -> NDArray[np.uint8]:
+    """Return a small picture of a look without pixels: eosin as it mostly is, and a disc of haematoxylin and eosin."""
+    usual = np.maximum(stains.quantiles[:, 3], 0.0)
+    dense = np.maximum(stains.quantiles[:, 5], 0.0)
+    rows, columns = np.mgrid[:_THUMBNAIL, :_THUMBNAIL] - (_THUMBNAIL - 1) / 2
+    is_nucleus = (rows**2 + columns**2 < (0.3 * _THUMBNAIL) ** 2)[..., None]
+    density = np.where(is_nucleus, dense[0] * stains.vectors[0], 0.0) + usual[1] * stains.vectors[1]
+    return np.asarray(255.0 * 10.0**-density, np.uint8)
 
 
 def _swatch(vector: NDArray[np.floating[Any]]) -> str:

@@ -34,7 +34,7 @@ from histoloom.gui.look_chooser import LookChooser, narrow
 from histoloom.gui.recipe_form import RecipeForm
 from histoloom.gui.status_card import Level, StatusCard
 from histoloom.keyed_random import keyed_hash
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook
 
 if TYPE_CHECKING:
     import napari
@@ -201,7 +201,7 @@ class WeaveDock(QScrollArea):
         self.weaving.status_changed.connect(self._show_status)
         self._canvas.look_requested.connect(self.looks.choose_tile)
 
-    def _on_look(self, look: Look) -> None:
+    def _on_look(self, look: AnyLook) -> None:
         if self.form is not None:
             self.weaving.set_look(look, self.generator.currentData(), self.form.recipe)
 
@@ -209,9 +209,11 @@ class WeaveDock(QScrollArea):
         if self.form is not None:
             self._form_holder.removeWidget(self.form)
             self.form.deleteLater()
-        self.form = RecipeForm(generator_named(self.generator.currentData()).recipe_type)
+        chosen = generator_named(self.generator.currentData())
+        self.form = RecipeForm(chosen.recipe_type)
         self.form.changed.connect(self._on_recipe)
         self._form_holder.addWidget(self.form)
+        self.looks.set_named_looks(chosen.named_looks)
         self._on_recipe()
 
     def _on_recipe(self, *_: object) -> None:

@@ -19,7 +19,7 @@ from histoloom.generators.woven_files import ImageFormat, check_stem, file_sha25
 from histoloom.layouts import Layout
 from histoloom.layouts.columns import layout_fingerprint
 from histoloom.recipes import Recipe, usable_seed
-from histoloom.tiles import Look
+from histoloom.tiles.looks import AnyLook
 
 LayoutSource = Layout | Callable[[], Layout]
 """A layout, or a function that reads it when its turn comes, so that a batch holds one layout in memory at a time."""
@@ -74,7 +74,7 @@ BatchEvent = BatchStarted | PictureWoven | PictureSkipped | PictureFailed | Batc
 
 def weave_batch(
     layouts: Sequence[tuple[str, LayoutSource]],
-    look: Look,
+    look: AnyLook,
     generator: str,
     recipe: Recipe | None,
     seeds: Iterable[int],
@@ -153,7 +153,7 @@ class _NoRoom(Exception):
 
 @dataclass
 class _Batch:
-    look: Look
+    look: AnyLook
     generator: Generator
     recipe: Recipe
     folder: Path
@@ -246,6 +246,7 @@ class _Batch:
             "seed": seed,
             "recipe": self.recipe.as_json(),
             "look_sha256": self.look.sha256,
+            "weights_sha256": self.generator.weights_sha256,
             "layout_sha256": fingerprint,
             "histoloom_version": __version__,
         }

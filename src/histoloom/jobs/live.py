@@ -25,7 +25,7 @@ from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverStatus
 from histoloom.jobs.stale_pixels import StalePixels, worth_joining
 from histoloom.layouts import Layout, LayoutEdit, Nucleus
 from histoloom.recipes import Recipe
-from histoloom.tiles import Look
+from histoloom.tiles.looks import AnyLook
 from histoloom.window import Window
 
 REQUESTS_PER_SECOND = 15.0
@@ -40,7 +40,7 @@ class WeaveRequests(Protocol):
     def start(self) -> None:
         """Start the process if it is not running."""
 
-    def prepare(self, look: Look, generator: str, recipe: Recipe, pixel_size: float) -> int:
+    def prepare(self, look: AnyLook, generator: str, recipe: Recipe, pixel_size: float) -> int:
         """Choose look, generator and recipe; returns the number of this preparation."""
 
     def set_layout(self, layout: Layout) -> None:
@@ -55,7 +55,7 @@ class WeaveRequests(Protocol):
 
 @dataclass(frozen=True)
 class _Choice:
-    look: Look
+    look: AnyLook
     generator: str
     recipe: Recipe
 
@@ -126,7 +126,7 @@ class LiveWeaver:
             self._prepare()
         self._changed_everywhere()
 
-    def set_look(self, look: Look, generator: str, recipe: Recipe) -> None:
+    def set_look(self, look: AnyLook, generator: str, recipe: Recipe) -> None:
         """Choose look, generator and recipe; raises `RecipeError` if there is no such generator."""
         generator_source(generator)
         self._choice = _Choice(look, generator, recipe)

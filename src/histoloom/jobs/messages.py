@@ -23,6 +23,8 @@ from histoloom.layouts.columns import (
     nuclei_from_columns,
     nuclei_to_columns,
 )
+from histoloom.tiles import Tile
+from histoloom.tiles.looks import AnyLook, Look, NamedLook
 
 _MAGIC = b"HLM1"
 _PREFIX = struct.Struct("<4sI")
@@ -126,6 +128,20 @@ def rows_of(message: Message) -> dict[int, Nucleus | None]:
     """Return the rows of an `edit_message`."""
     nuclei = nuclei_from_columns(message.arrays, message.values["class_names"])
     return {**dict.fromkeys(message.arrays["removed"].tolist()), **{nucleus.id: nucleus for nucleus in nuclei}}
+
+
+def look_parts(look: AnyLook) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return a look as the values and arrays of a message."""
+    if isinstance(look, NamedLook):
+        return {"named_look": look.as_json()}, {}
+    return {"look_pixel_size": look.pixel_size}, {"pixels": look.pixels}
+
+
+def look_of(message: Message) -> AnyLook:
+    """Return the look of a message with `look_parts`; raises `LookError` if it is none."""
+    if "named_look" in message.values:
+        return NamedLook.from_json(message.values["named_look"])
+    return Look.from_tile(Tile.from_array(message.arrays["pixels"], message.values["look_pixel_size"]))
 
 
 def _write_all(stream: WritableBytes, data: Any) -> None:

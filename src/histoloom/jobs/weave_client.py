@@ -13,12 +13,12 @@ from typing import Any
 from histoloom.errors import WeaveProcessError
 from histoloom.generators.registry import generator_source
 from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverState, WeaverStatus
-from histoloom.jobs.messages import Message, edit_message, layout_message
+from histoloom.jobs.messages import Message, edit_message, layout_message, look_parts
 from histoloom.jobs.shared_pixels import SharedPixels
 from histoloom.jobs.weave_process import WeaveProcess
 from histoloom.layouts import Layout, Nucleus
 from histoloom.recipes import Recipe
-from histoloom.tiles import Look
+from histoloom.tiles.looks import AnyLook
 from histoloom.window import Window
 
 __all__ = ["WeaveAnswer", "WeaveClient", "WeaveFailure", "WeaverStatus"]
@@ -83,7 +83,7 @@ class WeaveClient:
             self._given_up = False
         self._start()
 
-    def prepare(self, look: Look, generator: str, recipe: Recipe, pixel_size: float) -> int:
+    def prepare(self, look: AnyLook, generator: str, recipe: Recipe, pixel_size: float) -> int:
         """Choose look, generator and recipe for canvases of a pixel size (µm).
 
         Returns
@@ -104,10 +104,10 @@ class WeaveClient:
                 "generator": generator,
                 "source": source,
                 "recipe": recipe.as_json(),
-                "look_pixel_size": look.pixel_size,
                 "pixel_size": pixel_size,
             }
-            self._look = lambda: Message("prepare", values, {"pixels": look.pixels})
+            look_values, arrays = look_parts(look)
+            self._look = lambda: Message("prepare", values | look_values, arrays)
             self._request = None
             self._send("prepare", self._look)
             return self._preparation

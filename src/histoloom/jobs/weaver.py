@@ -33,11 +33,10 @@ from histoloom.errors import HistoloomError, WeaveProcessError
 from histoloom.generators.contract import PreparedGenerator
 from histoloom.generators.registry import generator_named, register_generator
 from histoloom.generators.weaving import pieces
-from histoloom.jobs.messages import Message, layout_of, read_message, rows_of, write_message
+from histoloom.jobs.messages import Message, layout_of, look_of, read_message, rows_of, write_message
 from histoloom.jobs.nearby_nuclei import NearbyNuclei
 from histoloom.jobs.processor import processor_name
 from histoloom.jobs.shared_pixels import SLOTS, SharedPixels
-from histoloom.tiles import Look, Tile
 from histoloom.window import Window
 
 _NICENESS = 5
@@ -131,8 +130,7 @@ class _Weaver:
             register_generator(values["generator"], values["source"])
             generator = generator_named(values["generator"])
             recipe = generator.recipe_type.checked(**values["recipe"])
-            look = Look.from_tile(Tile.from_array(message.arrays["pixels"], values["look_pixel_size"]))
-            self._prepared = generator.prepare(look, recipe, values["pixel_size"])
+            self._prepared = generator.prepare(look_of(message), recipe, values["pixel_size"])
             self._tile_invariant = generator.tile_invariant
         except Exception as error:  # noqa: BLE001 - as below
             self._trouble = _sentence(error, "studying the look")

@@ -2,7 +2,7 @@
 
 from histoloom.models.bundle import BUNDLE_SUFFIX, Bundle, inspect_bundle, load_bundle, save_bundle
 from histoloom.models.collection import BundleEntry, bundle_folder, import_bundle, list_bundles
-from histoloom.models.header import BundleHeader, ConditionFacts, TrainingSource
+from histoloom.models.header import BundleHeader, ConditionFacts, NamedLookFacts, TrainingSource
 
 __all__ = [
     "BUNDLE_SUFFIX",
@@ -10,6 +10,7 @@ __all__ = [
     "BundleEntry",
     "BundleHeader",
     "ConditionFacts",
+    "NamedLookFacts",
     "TrainingSource",
     "bundle_folder",
     "import_bundle",

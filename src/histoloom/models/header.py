@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from histoloom.errors import BundleError
+from histoloom.errors import BundleError, LookError
+from histoloom.tiles.looks import NamedLook
+from histoloom.tiles.stain_summary import StainSummary
 
 SCHEMA_VERSION = 1
 """Version of the header; a reader refuses later ones, because it cannot know what they mean."""
@@ -61,6 +63,34 @@ class TrainingSource(_Facts):
     sha256: str = ""
 
 
+class NamedLookFacts(_Facts):
+    """A look that a generator knows by name: a first weave needs no tile.
+
+    Parameters
+    ----------
+    name
+        What people call it; never a patient's data.
+    stains
+        `histoloom.tiles.StainSummary` as JSON values.
+    texture
+        The generator's own summary of its texture.
+    """
+
+    name: str = Field(min_length=1)
+    stains: dict[str, Any]
+    texture: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, look: NamedLook) -> NamedLookFacts:
+        """Return what a header keeps of a look."""
+        return cls(**look.as_json())
+
+    @property
+    def look(self) -> NamedLook:
+        """The look; raises `LookError` if it is damaged."""
+        return NamedLook.of(self.name, StainSummary.from_json(self.stains), self.texture)
+
+
 class BundleHeader(_Facts):
     """All that is needed to use the weights of a bundle, and to explain where they come from.
 
@@ -91,6 +121,8 @@ class BundleHeader(_Facts):
         How many training steps it has seen.
     training_data
         What it was trained on.
+    looks
+        Looks that a generator knows by name.
     histoloom_version
         Which version wrote it.
     weights_sha256
@@ -109,6 +141,7 @@ class BundleHeader(_Facts):
     tile_invariant: bool = False
     step: int = Field(default=0, ge=0)
     training_data: tuple[TrainingSource, ...] = ()
+    looks: tuple[NamedLookFacts, ...] = ()
     histoloom_version: str = ""
     weights_sha256: str = ""
 
@@ -136,6 +169,13 @@ class BundleHeader(_Facts):
         except ValidationError as error:
             field = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise BundleError(f"The header of '{name}' is damaged (its '{field}'); get the file again.") from None
+
+    def named_looks(self, name: str) -> tuple[NamedLook, ...]:
+        """Return the looks that the network knows; raises `BundleError` if one is damaged."""
+        try:
+            return tuple(each.look for each in self.looks)
+        except LookError:
+            raise BundleError(f"The header of '{name}' is damaged (its 'looks'); get the file again.") from None
 
     def check_kind(self, kind: str, name: str) -> None:
         """Raise `BundleError` if the network is of another kind."""

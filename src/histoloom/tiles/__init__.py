@@ -1,6 +1,6 @@
 """Pictures in: lazy pyramids, folders of tiles with labels, stains and looks, sample data."""
 
-from histoloom.tiles.looks import Look
+from histoloom.tiles.looks import AnyLook, Look, NamedLook
 from histoloom.tiles.normalization import normalize_macenko, normalize_reinhard
 from histoloom.tiles.reading import open_tile
 from histoloom.tiles.samples import embedded_sample, fetch_sample
@@ -9,8 +9,10 @@ from histoloom.tiles.stains import combine_stains, optical_density, separate_sta
 from histoloom.tiles.tile import Tile
 
 __all__ = [
+    "AnyLook",
     "ColorDrift",
     "Look",
+    "NamedLook",
     "StainSummary",
     "Tile",
     "color_drift",

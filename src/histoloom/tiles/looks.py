@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +90,72 @@ class Look:
             )
         pixels.flags.writeable = False
         return cls(pixels, float(size), StainSummary.of(pixels), _sha256(pixels))
+
+
+@dataclass(frozen=True)
+class NamedLook:
+    """A look without pixels, which a trained generator knows by name.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    stains
+        Its colour in a few numbers.
+    texture
+        The generator's own summary of its texture; means nothing to another generator.
+    sha256
+        Hash of stains and texture; see `of`.
+    """
+
+    name: str
+    stains: StainSummary
+    texture: tuple[float, ...]
+    sha256: str
+
+    @classmethod
+    def of(cls, name: str, stains: StainSummary, texture: Iterable[float]) -> NamedLook:
+        """Return a look of stains and texture; raises `LookError` if it has no name, or numbers that are none."""
+        numbers = tuple(float(each) for each in texture)
+        if not name.strip() or not all(math.isfinite(each) for each in numbers):
+            raise LookError(f"The named look '{name}' is damaged; get the bundle that it comes from again.")
+        digest = hashlib.sha256(b"named look")
+        for array in (stains.vectors, stains.quantiles, stains.mean, stains.standard_deviation):
+            digest.update(array.astype("<f4").tobytes())
+        digest.update(struct.pack(f"<{len(numbers)}d", *numbers))
+        return cls(name, stains, numbers, digest.hexdigest())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the look as plain JSON values."""
+        return {"name": self.name, "stains": self.stains.as_json(), "texture": list(self.texture)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> NamedLook:
+        """Return the look that `as_json` wrote; raises `LookError` where something is missing or damaged."""
+        try:
+            return cls.of(str(values["name"]), StainSummary.from_json(values["stains"]), values["texture"])
+        except (KeyError, TypeError, ValueError):
+            raise LookError("A named look is damaged; get the bundle that it comes from again.") from None
+
+
+AnyLook = Look | NamedLook
+"""What generators may be given: a real tile's look, or one that the generator knows by name."""
+
+
+def look_with_pixels(look: AnyLook, generator_title: str) -> Look:
+    """Return a look that has pixels, for generators that copy from them.
+
+    Raises
+    ------
+    LookError
+        If it is a named one.
+    """
+    if isinstance(look, NamedLook):
+        raise LookError(
+            f"'{generator_title}' copies from a real tile, and the look '{look.name}' has none; "
+            "choose a tile or the colon sample as look, or the generator that knows this look."
+        )
+    return look
 
 
 def _sha256(pixels: NDArray[np.uint8]) -> str:

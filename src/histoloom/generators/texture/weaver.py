@@ -25,7 +25,7 @@ from histoloom.generators.texture.sharpness import boundary_softness
 from histoloom.generators.texture.sprite import NucleusPainter, Sprite
 from histoloom.keyed_random import keyed_hash
 from histoloom.layouts import Layout, Nucleus
-from histoloom.tiles.looks import LEAST_LOOK_SIDE, Look
+from histoloom.tiles.looks import LEAST_LOOK_SIDE, AnyLook, Look, NamedLook, look_with_pixels
 from histoloom.tiles.stains import optical_density
 from histoloom.window import Window
 
@@ -46,8 +46,10 @@ class TextureWeaver:
     title: ClassVar[str] = "Texture weaver (no training)"
     recipe_type: ClassVar[type[TextureRecipe]] = TextureRecipe
     tile_invariant: ClassVar[bool] = True
+    named_looks: ClassVar[tuple[NamedLook, ...]] = ()
+    weights_sha256: ClassVar[str] = ""
 
-    def prepare(self, look: Look, recipe: TextureRecipe, pixel_size: float) -> PreparedTexture:
+    def prepare(self, look: AnyLook, recipe: TextureRecipe, pixel_size: float) -> PreparedTexture:
         """Study a look for canvases of the given pixel size.
 
         Parameters
@@ -62,9 +64,9 @@ class TextureWeaver:
         Raises
         ------
         LookError
-            If the look has no nuclei, is too small, or its pixel size is too far from the canvas's.
+            If the look has no pixels or no nuclei, is too small, or its pixel size is too far from the canvas's.
         """
-        pixels = _resampled(look, pixel_size)
+        pixels = _resampled(look_with_pixels(look, self.title), pixel_size)
         density = optical_density(pixels)
         material = find_nuclear_material(pixels, pixel_size)
         background = inpaint_background(density, material.super_segmentation, pixel_size)
