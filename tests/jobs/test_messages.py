@@ -50,7 +50,9 @@ def tables(draw):
 
 @st.composite
 def layouts(draw):
-    tissue = draw(st.none() | hnp.arrays(np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 4))))
+    tissue = draw(
+        st.none() | hnp.arrays(np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.integers(0, 4))
+    )
     return Layout(
         draw(tables()),
         draw(st.tuples(st.integers(1, 10**6), st.integers(1, 10**6))),

@@ -7,15 +7,18 @@ from histoloom.layouts.files import load_layout, load_layout_with_notes, save_la
 from histoloom.layouts.generators_by_name import LAYOUT_GENERATORS, LayoutGenerator
 from histoloom.layouts.geojson import layout_from_geojson, layout_to_geojson
 from histoloom.layouts.growth import grow_centroids
-from histoloom.layouts.layout import Layout, TissueMap
+from histoloom.layouts.layout import Layout, blank_tissue_map
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.opening import open_layout
 from histoloom.layouts.outline import Outline
 from histoloom.layouts.polygons import HouPolygonsRecipe, hou_polygons
 from histoloom.layouts.random_layout import random_layout
 from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe, preset_recipe
+from histoloom.layouts.random_tissue import inferred_tissue_map, random_tissue_map
 from histoloom.layouts.stamps import STAMPS, Stamp, stamp_nucleus
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
+from histoloom.layouts.tissue_map import TissueMap
+from histoloom.layouts.tissue_recipe import TissueMapRecipe
 from histoloom.layouts.transforms import ReplicaRecipe, ShapeRecipe, replica, shape_similarity, shape_variant
 from histoloom.layouts.validation import Finding, check_label_map, repair_label_map
 from histoloom.layouts.variants import LAYOUT_VARIANTS, LayoutVariant, varied_layouts
@@ -42,10 +45,13 @@ __all__ = [
     "Stamp",
     "TileFolder",
     "TissueMap",
+    "TissueMapRecipe",
+    "blank_tissue_map",
     "check_label_map",
     "classes_for",
     "grow_centroids",
     "hou_polygons",
+    "inferred_tissue_map",
     "layout_from_coco",
     "layout_from_geojson",
     "layout_to_coco",
@@ -56,6 +62,7 @@ __all__ = [
     "open_tile_folder",
     "preset_recipe",
     "random_layout",
+    "random_tissue_map",
     "repair_label_map",
     "replica",
     "save_layout",

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from histoloom.errors import LayoutError
 from histoloom.layouts.classes import NucleusClass
-from histoloom.layouts.layout import Layout, TissueMap
+from histoloom.layouts.layout import Layout
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
+from histoloom.layouts.tissue_map import TissueMap
 
 Columns = dict[str, NDArray[Any]]
 

@@ -18,7 +18,9 @@ from histoloom.layouts.measures import measure_outlines
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
 from histoloom.layouts.scanlines import outline_spans, paint_spans
+from histoloom.layouts.tissue_map import TissueMap
 from histoloom.layouts.tracing import trace_label_map
+from histoloom.tiles.tissue import tissue_cell_pixels
 from histoloom.window import Window
 
 DEFAULT_PIXEL_SIZE = 0.25
@@ -34,22 +36,6 @@ MOST_CANVAS_SIDE = 2**30
 
 MAX_RASTER_PIXELS = 2**31
 """The largest label map made in one piece; larger canvases are rasterized by windows."""
-
-
-@dataclass(frozen=True)
-class TissueMap:
-    """What lies between the nuclei, coarsely.
-
-    Parameters
-    ----------
-    values
-        ``uint8 (h, w)``, indices into `histoloom.tiles.tissue.TISSUES`.
-    cell_size
-        Side of one cell in layout pixels.
-    """
-
-    values: NDArray[np.uint8]
-    cell_size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,24 +228,38 @@ class Layout:
         edited._inherit_order(self, changes)  # noqa: SLF001 - of the same class
         return edited
 
+    def with_tissue_map(self, tissue_map: TissueMap | None) -> Layout:
+        """Return the layout with another tissue map, or none."""
+        edited = replace(self, tissue_map=tissue_map)
+        for name in ("stacked", "_boxes"):
+            if name in self.__dict__:
+                edited.__dict__[name] = self.__dict__[name]
+        return edited
+
+    def tissue_pixels(self, window: Window | None = None) -> NDArray[np.uint8]:
+        """Return the tissue of each pixel of a window (default: the canvas), ``uint8 (H, W)``; "any" without a map."""
+        window = self.window if window is None else window
+        return np.zeros(window.shape, np.uint8) if self.tissue_map is None else self.tissue_map.pixels(window)
+
+    def with_tissue(self, window: Window, tissue: int) -> Layout:
+        """Return the layout with every cell of its tissue map that a window touches made of one tissue.
+
+        A layout without a map gets one, of "any" elsewhere.
+        """
+        return self.with_tissue_map((self.tissue_map or blank_tissue_map(self)).painted(window, tissue))
+
     def resized(self, shape: tuple[int, int]) -> Layout:
         """Return the layout on a canvas of another size; nuclei outside stay in the table."""
         return replace(self, shape=shape)
 
     def equals(self, other: Layout) -> bool:
         """Whether table, canvas, pixel size, classes and tissue map are the same; provenance may differ."""
-        maps = (self.tissue_map, other.tissue_map)
         return (
             dict(self.nuclei) == dict(other.nuclei)
             and self.shape == other.shape
             and self.pixel_size == other.pixel_size
             and self.classes == other.classes
-            and (maps[0] is None) == (maps[1] is None)
-            and (
-                maps[0] is None
-                or maps[1] is None
-                or (maps[0].cell_size == maps[1].cell_size and np.array_equal(maps[0].values, maps[1].values))
-            )
+            and (other.tissue_map is None if self.tissue_map is None else self.tissue_map.equals(other.tissue_map))
         )
 
     @cached_property
@@ -285,6 +285,11 @@ class Layout:
                 boxes = np.insert(boxes, index, new.outline.window, axis=0)
         self.__dict__["stacked"] = tuple(stacked)
         self.__dict__["_boxes"] = boxes
+
+
+def blank_tissue_map(layout: Layout) -> TissueMap:
+    """Return a tissue map of "any" that covers a layout's canvas, in cells of the usual size."""
+    return TissueMap.filled(layout.shape, tissue_cell_pixels(layout.pixel_size))
 
 
 def first_free_id(taken: Collection[int], room: int = 1_000_000) -> int:

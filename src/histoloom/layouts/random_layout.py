@@ -13,6 +13,7 @@ from histoloom.layouts.layout import Layout
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
 from histoloom.layouts.random_recipe import RANDOM_CLASSES, RandomLayoutRecipe
+from histoloom.layouts.random_tissue import random_tissue_map, stroma_share
 from histoloom.layouts.rows import gland_curves, is_closed, lumen_on_the_left, plan_rows
 from histoloom.layouts.scanlines import outline_spans
 from histoloom.layouts.shapes import nucleus_rings, outlines_of, turned
@@ -99,7 +100,11 @@ def random_layout(recipe: RandomLayoutRecipe | None = None, seed: int = 0) -> La
     kept = np.flatnonzero(placement.placed)
     outlines = outlines_of(rings[kept] + placement.centers[kept, None, :])
     requested = max(recipe.requested, in_rows)
-    return _assembled(recipe, seed, outlines, [RANDOM_CLASSES[index] for index in classes[kept]], requested)
+    layout = _assembled(recipe, seed, outlines, [RANDOM_CLASSES[index] for index in classes[kept]], requested)
+    if not recipe.tissue_map:
+        return layout
+    lumens = [curve for curve in curves if is_closed(curve)]
+    return layout.with_tissue_map(random_tissue_map(layout, recipe.tissue, seed, lumens))
 
 
 def _row_curves(recipe: RandomLayoutRecipe, generator: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -271,11 +276,6 @@ def _suitability(
     recipe: RandomLayoutRecipe, points: NDArray[np.float64], classes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return how readily classes settle at points: spindle cells towards the stroma, all others away from it."""
-    angle = np.deg2rad(recipe.gradient_angle)
-    direction = np.array([-np.sin(angle), np.cos(angle)])
-    height, width = recipe.shape
-    reach = abs(direction[0]) * height + abs(direction[1]) * width
-    across = ((points - np.array([height / 2.0, width / 2.0])) @ direction) / reach + 0.5
-    stroma = 1.0 / (1.0 + np.exp(-(across - 0.5) * 12.0))
+    stroma = stroma_share(points, recipe.shape, recipe.gradient_angle)
     tissue = 1.0 - recipe.gradient * stroma
     return np.asarray(np.where(classes == _SPINDLE, 1.0 - 0.6 * recipe.gradient * (1.0 - stroma), tissue))

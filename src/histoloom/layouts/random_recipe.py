@@ -8,6 +8,12 @@ from typing import Any, Literal, NamedTuple, Self
 from pydantic import model_validator
 
 from histoloom.errors import RecipeError
+from histoloom.layouts.tissue_recipe import (
+    TissueMapRecipe,
+    blank_fraction_field,
+    blood_fraction_field,
+    cellular_coverage_field,
+)
 from histoloom.recipes import Recipe, recipe_field
 
 RANDOM_CLASSES = ("epithelial", "inflammatory", "spindle", "tumor", "other")
@@ -197,6 +203,11 @@ class RandomLayoutRecipe(Recipe):
         75.0, "Gland diameter", "Mean diameter of the glands.", unit="µm", ge=15.0, le=1000.0
     )
 
+    tissue_map: bool = recipe_field(True, "Tissue map", "Whether to draw what lies between the nuclei, too.")
+    blank_fraction: float = blank_fraction_field()
+    blood_fraction: float = blood_fraction_field()
+    cellular_coverage: float = cellular_coverage_field()
+
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
         if self.requested > MOST_NUCLEI:
@@ -228,6 +239,11 @@ class RandomLayoutRecipe(Recipe):
         return self.count or round(self.density * self.area)
 
     @property
+    def tissue(self) -> TissueMapRecipe:
+        """What lies between the nuclei."""
+        return TissueMapRecipe(**{name: getattr(self, name) for name in TissueMapRecipe.model_fields})
+
+    @property
     def class_shapes(self) -> dict[str, ClassShape]:
         """Size and shape of each class by its name."""
         return {
@@ -250,6 +266,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "spindle_share": 0.35,
             "cluster_fraction": 0.15,
             "fibre_waviness": 0.9,
+            "blank_fraction": 0.03,
         },
         "dense lymphoid": {
             "density": 13500.0,
@@ -259,6 +276,7 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "inflammatory_share": 0.95,
             "spindle_share": 0.05,
             "cluster_fraction": 0.0,
+            "blank_fraction": 0.01,
         },
         "stroma": {
             "density": 2200.0,
@@ -267,6 +285,8 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "spindle_share": 0.85,
             "spindle_elongation": 3.2,
             "cluster_fraction": 0.1,
+            "blank_fraction": 0.1,
+            "blood_fraction": 0.03,
         },
         "tumor nests": {
             "density": 5500.0,
@@ -279,8 +299,8 @@ PRESETS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "cluster_radius": 35.0,
             "overlap_fraction": 0.03,
         },
-        "tissue edge": {"density": 4500.0, "gradient": 0.9, "cluster_fraction": 0.1},
-        "sparse": {"density": 900.0, "cluster_fraction": 0.1},
+        "tissue edge": {"density": 4500.0, "gradient": 0.9, "cluster_fraction": 0.1, "blank_fraction": 0.25},
+        "sparse": {"density": 900.0, "cluster_fraction": 0.1, "blank_fraction": 0.12, "blood_fraction": 0.02},
     }
 )
 """What each preset changes of the default recipe."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,10 @@ import numpy as np
 
 from histoloom.errors import LayoutError
 from histoloom.layouts.classes import NucleusClass
-from histoloom.layouts.layout import Layout, TissueMap
+from histoloom.layouts.layout import Layout
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline, as_rings
-from histoloom.tiles.tissue import TISSUES
+from histoloom.layouts.tissue_map import TissueMap
 from histoloom.writing import written_whole
 
 SCHEMA_VERSION = 1
@@ -109,6 +110,11 @@ def read_sidecar(path: str | Path) -> Sidecar | None:
         )
     try:
         return Sidecar(layout_of_document(document), document.get("raster_sha256"))
+    except _DamagedTissueMap as error:
+        raise LayoutError(
+            f"The tissue map in '{beside.name}' is damaged; restore the file, or write null in place of its "
+            "'tissue_map' to open the nuclei without it."
+        ) from error
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError, LayoutError) as error:
         raise _damaged(beside) from error
 
@@ -137,12 +143,7 @@ def layout_of_document(document: Mapping[str, Any]) -> Layout:
         for each in document["classes"]
     )
     tissue = document.get("tissue_map")
-    tissue_map = None
-    if tissue is not None:
-        values = np.array(tissue["values"], np.uint8)
-        if values.ndim != 2 or values.max(initial=0) >= len(TISSUES):
-            raise ValueError
-        tissue_map = TissueMap(values, int(tissue["cell_size"]))
+    tissue_map = None if tissue is None else _tissue_map_of(tissue)
     height, width = document["shape"]
     return Layout(
         table,
@@ -152,6 +153,20 @@ def layout_of_document(document: Mapping[str, Any]) -> Layout:
         tissue_map,
         document.get("provenance", {}),
     )
+
+
+class _DamagedTissueMap(Exception):
+    """The tissue map of a sidecar cannot be read, whatever becomes of the rest."""
+
+
+def _tissue_map_of(entry: Any) -> TissueMap:
+    try:
+        values = np.array(entry["values"])
+        if values.dtype.kind not in "iu" or values.min(initial=0) < 0 or values.max(initial=0) > np.iinfo(np.uint8).max:
+            raise ValueError
+        return TissueMap(values.astype(np.uint8), operator.index(entry["cell_size"]))
+    except (KeyError, TypeError, ValueError, OverflowError, LayoutError) as error:
+        raise _DamagedTissueMap from error
 
 
 def _damaged(path: Path) -> LayoutError:

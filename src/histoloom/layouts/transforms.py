@@ -18,9 +18,10 @@ from pydantic import model_validator
 
 from histoloom.errors import LayoutError
 from histoloom.keyed_random import keyed_generator, keyed_hash
-from histoloom.layouts.layout import Layout, TissueMap
+from histoloom.layouts.layout import Layout
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
+from histoloom.layouts.tissue_map import TissueMap
 from histoloom.recipes import Recipe, recipe_field
 from histoloom.window import Window
 
