@@ -8,6 +8,7 @@
     RUN/bundles/step_N.safetensors       the network at that step, ready to be used
     RUN/bundle.safetensors       the network at the end
     RUN/start/                   how the viewer started it, with the tiles that it froze
+    RUN/stop, RUN/pause          while they are there, somebody asks for that
 
 Every file is written whole or not at all, except that the last line of the events may be cut off by a crash, which
 readers leave out. So a run that was killed opens like any other.
@@ -19,7 +20,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ RECIPE, ENVIRONMENT, EVENTS, BUNDLE, LOCK = (
     "bundle.safetensors",
     "run.lock",
 )
+STOP, PAUSE = "stop", "pause"
+"""Files by which other processes ask the training to end after a checkpoint, or to wait."""
+
 START = "start"
 """The folder of what was written before a run began, such as tiles frozen from the viewer."""
 
@@ -66,7 +70,7 @@ class Run:
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            taken = next((each.name for each in path.iterdir() if each.name not in {LOCK, START}), None)
+            taken = next((each.name for each in path.iterdir() if each.name not in {LOCK, START, STOP, PAUSE}), None)
         except OSError as error:
             raise WriteError(
                 f"The run folder '{path}' cannot be made ({error.strerror}); choose another place."
@@ -162,6 +166,39 @@ class Run:
             return []
         return list(_whole_events(lines))
 
+    def request_stop(self) -> None:
+        """Ask the process that trains to save a checkpoint and end; raises `WriteError` if that is not possible."""
+        self._request(STOP)
+
+    def request_pause(self) -> None:
+        """Ask the process that trains to wait after its step; raises `WriteError` if that is not possible."""
+        self._request(PAUSE)
+
+    def clear_requests(self) -> None:
+        """Take back what was asked for, so that a paused training goes on."""
+        for name in (STOP, PAUSE):
+            with suppress(OSError):
+                (self.folder / name).unlink(missing_ok=True)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether somebody asks the training to end."""
+        return (self.folder / STOP).exists()
+
+    @property
+    def pause_requested(self) -> bool:
+        """Whether somebody asks the training to wait."""
+        return (self.folder / PAUSE).exists()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a process trains in it; asking takes the lock for a moment."""
+        try:
+            with self.locked():
+                return False
+        except RunError:
+            return True
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from training in this folder; a process that dies gives the lock back.
@@ -173,6 +210,14 @@ class Run:
         """
         with run_locked(self.folder):
             yield
+
+    def _request(self, name: str) -> None:
+        try:
+            (self.folder / name).touch()
+        except OSError as error:
+            raise WriteError(
+                f"'{self.folder / name}' cannot be written ({error.strerror}); make room, or end its process."
+            ) from error
 
     def _json(self, name: str) -> dict[str, Any]:
         try:

@@ -1,0 +1,86 @@
+"""What a training tells over its steps, as curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from histoloom.training.events import (
+    CheckpointSaved,
+    PreviewSaved,
+    StepsDone,
+    TrainingEvent,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingStarted,
+    Validated,
+)
+
+Group = Literal["training", "held-out", "figures"]
+_WITHOUT_FIGURES = (
+    CheckpointSaved, PreviewSaved, StepsDone, TrainingFailed, TrainingFinished, TrainingStarted, Validated,
+)  # fmt: skip
+
+
+@dataclass
+class Curve:
+    """Values over steps, in their order."""
+
+    steps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def add(self, step: int, value: float) -> None:
+        """Add a value."""
+        self.steps.append(step)
+        self.values.append(value)
+
+    def forget_after(self, step: int) -> None:
+        """Drop the values of later steps."""
+        while self.steps and self.steps[-1] > step:
+            self.steps.pop()
+            self.values.pop()
+
+
+class TrainingSeries:
+    """Curves by group and name; what a resumed run does again replaces what it did before."""
+
+    def __init__(self) -> None:
+        self._curves: dict[Group, dict[str, Curve]] = {"training": {}, "held-out": {}, "figures": {}}
+
+    def curves(self, group: Group) -> Mapping[str, Curve]:
+        """Return the curves of a group: losses on training crops, on held-out crops, or figures of woven tissue."""
+        return self._curves[group]
+
+    def add(self, event: TrainingEvent) -> None:
+        """Take in an event."""
+        if isinstance(event, TrainingStarted):
+            for group in self._curves.values():
+                for curve in group.values():
+                    curve.forget_after(event.step)
+        elif isinstance(event, StepsDone):
+            self._add("training", event.step, event.losses)
+        elif isinstance(event, Validated):
+            self._add("held-out", event.step, event.losses)
+        else:
+            self._add("figures", event.step, figures_of(event))
+
+    def _add(self, group: Group, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._curves[group].setdefault(name, Curve()).add(step, float(value))
+
+
+def figures_of(event: Any) -> dict[str, float]:
+    """Return an event's numbers by name, such as ``"color drift"``; those that have curves of their own have none."""
+    if isinstance(event, _WITHOUT_FIGURES):
+        return {}
+    figures = {}
+    for each in fields(event):
+        value, name = getattr(event, each.name), each.name.replace("_", " ")
+        parts = value.items() if isinstance(value, Mapping) else [("", value)]
+        for part, number in parts:
+            if name != "step" and isinstance(number, int | float) and not isinstance(number, bool):
+                figures[f"{name} {part}".strip()] = float(number)
+    return figures
