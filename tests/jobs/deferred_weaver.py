@@ -43,6 +43,10 @@ class DeferredWeaver:
         self._told["layout"] = ("layout", self._told["layout"][1].with_nuclei(rows))
         self.inbox.append(("edit", rows))
 
+    def set_tissue(self, tissue_map):
+        self._told["layout"] = ("layout", self._told["layout"][1].with_tissue_map(tissue_map))
+        self.inbox.append(("tissue", tissue_map))
+
     def weave(self, request_id, window, seed):
         self._told["weave"] = ("weave", request_id, window, seed)
         self.requests.append((request_id, window))
@@ -71,7 +75,7 @@ class DeferredWeaver:
             getattr(self, f"_take_{kind}")(*values)
 
     def _has_newer_work(self):
-        return any(kind != "edit" for kind, *_ in self.inbox)
+        return any(kind not in {"edit", "tissue"} for kind, *_ in self.inbox)
 
     def _take_prepare(self, look, recipe, preparation):
         self._prepared = FlatWeaver().prepare(look, recipe, 0.25)
@@ -82,6 +86,9 @@ class DeferredWeaver:
 
     def _take_edit(self, rows):
         self._layout = self._layout.with_nuclei(rows)
+
+    def _take_tissue(self, tissue_map):
+        self._layout = self._layout.with_tissue_map(tissue_map)
 
     def _take_weave(self, request_id, window, seed):
         if not self._has_newer_work():

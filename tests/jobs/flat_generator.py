@@ -48,6 +48,8 @@ class PreparedFlat:
         inside = labels[halo : halo + height, halo : halo + width]
         for key in np.unique(inside[inside > 0]).tolist():
             pixels[inside == key] = 100 + layout.nuclei[key].texture_seed % 100
+        # What lies between the nuclei shows as far away as the halo allows.
+        pixels += 5 * layout.tissue_pixels(window.expanded(halo))[:height, :width, None]
         return pixels + np.uint8((self._tint + self._recipe.brightness) % 16)
 
 

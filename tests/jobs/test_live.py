@@ -13,7 +13,8 @@ from histoloom.errors import RecipeError
 from histoloom.jobs import stale_pixels
 from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverStatus
 from histoloom.jobs.live import LiveWeaver
-from histoloom.layouts import Layout, LayoutEdit
+from histoloom.layouts import Layout, LayoutEdit, TissueMap
+from histoloom.tiles.tissue import BLANK, BLOOD
 from histoloom.window import Window
 
 LOOKS = [look_of(seed) for seed in range(3)]
@@ -41,6 +42,15 @@ class Canvas:
         edit = LayoutEdit.of("Edit", self.layout, rows)
         self.layout = edit.applied_to(self.layout)
         self.live.edited(edit, final)
+
+    def give_tissue(self, tissue_map, final=True):
+        edit = LayoutEdit.of_tissue("Paint tissue", self.layout, tissue_map)
+        self.layout = edit.applied_to(self.layout)
+        self.live.edited(edit, final)
+
+    def paint_tissue(self, window, tissue, final=True):
+        before = self.layout.tissue_map or TissueMap.filled(self.layout.shape, 7)
+        self.give_tissue(before.painted(window, tissue), final)
 
     def hear(self):
         report = self.client.reports.popleft()
@@ -84,6 +94,14 @@ class LiveWeaving(RuleBasedStateMachine):
     @rule(shift=st.tuples(st.integers(-2, 2), st.integers(-2, 2)), final=st.booleans())
     def drag(self, shift, final):
         self.canvas.edit({key: nucleus.moved(*shift) for key, nucleus in self.canvas.layout.nuclei.items()}, final)
+
+    @rule(place=places, size=st.integers(1, 9), tissue=st.integers(0, 4), final=st.booleans())
+    def paint_tissue(self, place, size, tissue, final):
+        self.canvas.paint_tissue(Window(*place, place[0] + size, place[1] + size), tissue, final)
+
+    @rule(final=st.booleans())
+    def clear_tissue(self, final):
+        self.canvas.give_tissue(None, final)
 
     @rule()
     def end_stroke(self):
@@ -168,6 +186,18 @@ def test_only_the_edited_nucleus_and_its_halo_are_woven_again(canvas):
     canvas.settle()
     assert [window for _, window in canvas.client.requests] == [dirty.intersection(canvas.layout.window)]
     np.testing.assert_array_equal(canvas.picture.pixels, canvas.expected())
+
+
+def test_only_the_painted_cells_of_tissue_and_their_halo_are_woven_again(canvas):
+    canvas.paint_tissue(Window(0, 0, 1, 1), BLANK)
+    canvas.settle()
+    assert canvas.client.requests.pop()[1] == canvas.layout.window, "a map where there was none may show anywhere"
+    canvas.paint_tissue(Window(100, 205, 103, 206), BLOOD)
+    canvas.settle()
+    assert [window for _, window in canvas.client.requests] == [Window(98, 203, 105, 210).expanded(FlatRecipe().halo)]
+    np.testing.assert_array_equal(canvas.picture.pixels, canvas.expected())
+    canvas.paint_tissue(Window(100, 205, 103, 206), BLOOD)
+    assert len(canvas.client.requests) == 1, "painting the same again changes nothing"
 
 
 def test_two_far_ends_of_a_long_move_are_woven_without_what_lies_between(canvas):

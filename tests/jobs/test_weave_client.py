@@ -22,6 +22,7 @@ from histoloom.jobs.messages import Message, read_message, write_message
 from histoloom.jobs.shared_pixels import SharedPixels
 from histoloom.jobs.weave_client import WeaveAnswer, WeaveClient, WeaveFailure
 from histoloom.layouts import Layout
+from histoloom.tiles.tissue import CELLULAR
 from histoloom.window import Window
 
 PATIENCE_S = 60.0
@@ -259,6 +260,22 @@ def _blocks():
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory shows as files on Linux only")
+def test_painted_tissue_is_woven_and_outlives_the_process(ready, listener, look, layout):
+    painted = layout.with_tissue(Window(60, 60, 120, 120), CELLULAR)
+    ready.set_tissue(painted.tissue_map)
+    ready.weave(1, layout.window, seed=9)
+    expected = weave(painted, look, generator="flat", recipe=FlatRecipe(), seed=9).image
+    np.testing.assert_array_equal(listener.last_of(1).pixels, expected)
+    os.kill(ready.pid, signal.SIGKILL)
+    listener.status("restarted")
+    ready.weave(2, layout.window, seed=9)
+    np.testing.assert_array_equal(listener.last_of(2).pixels, expected)
+    ready.set_tissue(None)
+    ready.weave(3, layout.window, seed=9)
+    bare = weave(layout.with_tissue_map(None), look, generator="flat", recipe=FlatRecipe(), seed=9).image
+    np.testing.assert_array_equal(listener.last_of(3).pixels, bare)
+
+
 def test_no_shared_memory_is_left_behind(look, layout):
     before = _blocks()
     listener = Listener()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from layout_strategies import QUICK, layouts, outlines
 
 from histoloom.layouts import CommandHistory, Layout, LayoutEdit, Nucleus
 from histoloom.layouts.edits import remove
+from histoloom.window import Window
 
 
 def changes_to(layout: Layout) -> st.SearchStrategy[dict[int, Nucleus | None]]:
@@ -106,3 +108,39 @@ def test_texture_and_identity_stay_when_a_nucleus_is_turned_scaled_and_reclassed
     assert (changed.id, changed.texture_seed) == (nucleus.id, nucleus.texture_seed)
     assert changed.angle == nucleus.angle + 0.4
     assert changed.outline.area > 2.2 * nucleus.outline.area
+
+
+@QUICK
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(1, 30), st.integers(0, 4)), max_size=8))
+def test_painted_tissue_is_undone_step_by_step_and_done_again(strokes):
+    layout = Layout.empty((60, 70))
+    states, edits = [layout], []
+    for y, x, size, tissue in strokes:
+        painted = layout.with_tissue(Window(y, x, y + size, x + size), tissue)
+        edit = LayoutEdit.of_tissue("Paint tissue", layout, painted.tissue_map)
+        assert edit.applied_to(layout).equals(painted)
+        before, after = layout.tissue_pixels(), painted.tissue_pixels()
+        if edit.tissue is None:
+            np.testing.assert_array_equal(after, before)
+        else:
+            inside = edit.tissue.window.intersection(layout.window).slices
+            before[inside] = after[inside]
+            np.testing.assert_array_equal(after, before)
+        layout = painted
+        states.append(layout)
+        edits.append(edit)
+    for edit, wanted in zip(reversed(edits), reversed(states[:-1]), strict=True):
+        layout = edit.inverse.applied_to(layout)
+        assert layout.equals(wanted)
+    for edit, wanted in zip(edits, states[1:], strict=True):
+        layout = edit.applied_to(layout)
+        assert layout.equals(wanted)
+
+
+@QUICK
+@given(layouts())
+def test_painting_tissue_keeps_the_order_of_the_nuclei(layout):
+    near = layout.nuclei_in(layout.window)
+    painted = layout.with_tissue(layout.window, 2)
+    assert painted.stacked == layout.stacked
+    assert painted.nuclei_in(layout.window) == near

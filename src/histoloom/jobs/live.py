@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from histoloom.generators.registry import generator_source
 from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverStatus
 from histoloom.jobs.stale_pixels import StalePixels, worth_joining
-from histoloom.layouts import Layout, LayoutEdit, Nucleus
+from histoloom.layouts import Layout, LayoutEdit, Nucleus, TissueMap
 from histoloom.recipes import Recipe
 from histoloom.tiles.looks import AnyLook
 from histoloom.window import Window
@@ -48,6 +48,9 @@ class WeaveRequests(Protocol):
 
     def edit(self, rows: Mapping[int, Nucleus | None]) -> None:
         """Change rows of the layout."""
+
+    def set_tissue(self, tissue_map: TissueMap | None) -> None:
+        """Replace the layout's tissue map, or take it away."""
 
     def weave(self, request_id: int, window: Window, seed: int) -> None:
         """Ask for a window of the layout as it is now."""
@@ -168,7 +171,10 @@ class LiveWeaver:
         self._in_stroke = not final
         if not edit.is_empty:
             self._revision += 1
-            self._client.edit(edit.after)
+            if edit.after:
+                self._client.edit(edit.after)
+            if edit.tissue is not None:
+                self._client.set_tissue(edit.tissue.after)
             for window in self._touched(edit):
                 self._stale.add(window, self._revision)
         self._ask()
@@ -236,6 +242,8 @@ class LiveWeaver:
                 if len(found) == 2 and worth_joining(*found):
                     found = [found[0].union(found[1])]
                 windows.extend(found)
+        if edit.tissue is not None:
+            windows.append(edit.tissue.window)
         return [window.expanded(self._halo).intersection(self._canvas) for window in windows]
 
     def _ask(self) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.errors import WeaveProcessError
-from histoloom.layouts import Layout, Nucleus
+from histoloom.layouts import Layout, Nucleus, TissueMap
 from histoloom.layouts.columns import (
     layout_from_columns,
     layout_to_columns,
@@ -142,6 +142,19 @@ def look_of(message: Message) -> AnyLook:
     if "named_look" in message.values:
         return NamedLook.from_json(message.values["named_look"])
     return Look.from_tile(Tile.from_array(message.arrays["pixels"], message.values["look_pixel_size"]))
+
+
+def tissue_message(tissue_map: TissueMap | None, revision: int) -> Message:
+    """Return the message that replaces the tissue map, or (None) takes it away."""
+    arrays = {} if tissue_map is None else {"values": tissue_map.values}
+    return Message("tissue", {"cell_size": tissue_map and tissue_map.cell_size, "revision": revision}, arrays)
+
+
+def tissue_of(message: Message) -> TissueMap | None:
+    """Return the tissue map of a `tissue_message`."""
+    if "values" not in message.arrays:
+        return None
+    return TissueMap(message.arrays["values"], message.values["cell_size"])
 
 
 def _write_all(stream: WritableBytes, data: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from histoloom.layouts import Layout, Nucleus
+from histoloom.layouts import Layout, Nucleus, TissueMap
 from histoloom.window import Window
 
 
@@ -44,6 +44,10 @@ class NearbyNuclei:
                 self._nuclei[key] = nucleus
                 self._ids[row] = key
                 self._boxes[row] = nucleus.outline.window
+
+    def set_tissue(self, tissue_map: TissueMap | None) -> None:
+        """Replace the tissue map."""
+        self._frame = self._frame.with_tissue_map(tissue_map)
 
     def near(self, window: Window) -> Layout:
         """Return the layout with only those nuclei whose bounding boxes touch a window."""

@@ -13,10 +13,10 @@ from typing import Any
 from histoloom.errors import WeaveProcessError
 from histoloom.generators.registry import generator_source
 from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverState, WeaverStatus
-from histoloom.jobs.messages import Message, edit_message, layout_message, look_parts
+from histoloom.jobs.messages import Message, edit_message, layout_message, look_parts, tissue_message
 from histoloom.jobs.shared_pixels import SharedPixels
 from histoloom.jobs.weave_process import WeaveProcess
-from histoloom.layouts import Layout, Nucleus
+from histoloom.layouts import Layout, Nucleus, TissueMap
 from histoloom.recipes import Recipe
 from histoloom.tiles.looks import AnyLook
 from histoloom.window import Window
@@ -129,6 +129,16 @@ class WeaveClient:
             self._rows.update(changed)
             revision = self._revision
             self._send("edit", lambda: edit_message(changed, revision))
+
+    def set_tissue(self, tissue_map: TissueMap | None) -> None:
+        """Replace the layout's tissue map, or take it away."""
+        with self._lock:
+            if self._layout is None:
+                return
+            self._revision += 1
+            self._layout = self._layout.with_tissue_map(tissue_map)
+            revision = self._revision
+            self._send("tissue", lambda: tissue_message(tissue_map, revision))
 
     def weave(self, request_id: int, window: Window, seed: int) -> None:
         """Ask for a window of the layout as it is now; earlier requests need not be answered any more."""

@@ -9,6 +9,7 @@ from viewer    effect
 ``prepare``    studies a look; answered by ``preparing``, then ``prepared`` with the halo or ``failure``
 ``layout``     replaces the layout
 ``edit``       changes rows of it
+``tissue``     replaces its tissue map
 ``weave``      answered by ``weaving``, then an ``answer`` for each piece of the window, the last one marked, or
                ``failure``; left unanswered, from its next piece on, as soon as a newer ``weave``, ``layout`` or
                ``prepare`` is waiting
@@ -33,7 +34,7 @@ from histoloom.errors import HistoloomError, WeaveProcessError
 from histoloom.generators.contract import PreparedGenerator
 from histoloom.generators.registry import generator_named, register_generator
 from histoloom.generators.weaving import pieces
-from histoloom.jobs.messages import Message, layout_of, look_of, read_message, rows_of, write_message
+from histoloom.jobs.messages import Message, layout_of, look_of, read_message, rows_of, tissue_of, write_message
 from histoloom.jobs.nearby_nuclei import NearbyNuclei
 from histoloom.jobs.processor import processor_name
 from histoloom.jobs.shared_pixels import SLOTS, SharedPixels
@@ -115,6 +116,9 @@ class _Weaver:
                 self._revision = message.values["revision"]
             elif message.kind == "edit" and self._nuclei is not None:
                 self._nuclei.change(rows_of(message))
+                self._revision = message.values["revision"]
+            elif message.kind == "tissue" and self._nuclei is not None:
+                self._nuclei.set_tissue(tissue_of(message))
                 self._revision = message.values["revision"]
             elif message.kind == "weave":
                 self._weave_or_explain(message)

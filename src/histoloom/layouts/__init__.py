@@ -2,7 +2,7 @@
 
 from histoloom.layouts.classes import DEFAULT_CLASSES, NucleusClass, classes_for
 from histoloom.layouts.coco import layout_from_coco, layout_to_coco
-from histoloom.layouts.edits import CommandHistory, LayoutEdit
+from histoloom.layouts.edits import CommandHistory, LayoutEdit, TissueChange
 from histoloom.layouts.files import load_layout, load_layout_with_notes, save_layout
 from histoloom.layouts.generators_by_name import LAYOUT_GENERATORS, LayoutGenerator
 from histoloom.layouts.geojson import layout_from_geojson, layout_to_geojson
@@ -44,6 +44,7 @@ __all__ = [
     "ShapeRecipe",
     "Stamp",
     "TileFolder",
+    "TissueChange",
     "TissueMap",
     "TissueMapRecipe",
     "blank_tissue_map",

@@ -1,7 +1,8 @@
 """Edits of a layout, and the one history that undoes them.
 
 Every change of nuclei, by brush, stamp, polygon, drag or key, is the same thing: some rows of the table before, and the
-same rows after. Its inverse swaps the two, which makes undo complete by construction.
+same rows after; of the tissue map likewise the map before and after. Its inverse swaps the two, which makes undo
+complete by construction.
 """
 
 from __future__ import annotations
@@ -10,9 +11,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from histoloom.layouts.layout import Layout
+from histoloom.layouts.layout import MOST_CANVAS_SIDE, Layout
 from histoloom.layouts.nucleus import Nucleus
+from histoloom.layouts.tissue_map import TissueMap
 from histoloom.window import Window
+
+
+@dataclass(frozen=True, eq=False)
+class TissueChange:
+    """The tissue map before and after; None stands for no map."""
+
+    before: TissueMap | None
+    after: TissueMap | None
+
+    @property
+    def window(self) -> Window:
+        """The pixels whose tissue may differ, unclipped; all there can be where a map comes or goes."""
+        if self.before is None or self.after is None:
+            return Window(0, 0, MOST_CANVAS_SIDE, MOST_CANVAS_SIDE)
+        return self.before.changed_window(self.after)
 
 
 @dataclass(frozen=True)
@@ -25,11 +42,14 @@ class LayoutEdit:
         What was done, for people: "Move 3 nuclei".
     before, after
         The same ids in both.
+    tissue
+        The change of the tissue map, or None where it stays.
     """
 
     title: str
     before: Mapping[int, Nucleus | None]
     after: Mapping[int, Nucleus | None]
+    tissue: TissueChange | None = None
 
     @classmethod
     def of(cls, title: str, layout: Layout, changes: Mapping[int, Nucleus | None]) -> LayoutEdit:
@@ -37,19 +57,27 @@ class LayoutEdit:
         changed = {key: nucleus for key, nucleus in changes.items() if layout.nuclei.get(key) != nucleus}
         return cls(title, {key: layout.nuclei.get(key) for key in changed}, changed)
 
+    @classmethod
+    def of_tissue(cls, title: str, layout: Layout, tissue_map: TissueMap | None) -> LayoutEdit:
+        """Return the edit that gives ``layout`` a tissue map, or takes its away; empty where that changes nothing."""
+        before = layout.tissue_map
+        is_same = before is tissue_map or (before is not None and before.equals(tissue_map))
+        return cls(title, {}, {}, None if is_same else TissueChange(before, tissue_map))
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes."""
-        return not self.after
+        return not self.after and self.tissue is None
 
     @property
     def inverse(self) -> LayoutEdit:
         """The edit that takes this one back."""
-        return LayoutEdit(self.title, self.after, self.before)
+        tissue = self.tissue and TissueChange(self.tissue.after, self.tissue.before)
+        return LayoutEdit(self.title, self.after, self.before, tissue)
 
     @property
     def window(self) -> Window:
-        """The pixels whose label may differ, unclipped."""
+        """The pixels whose label may differ, unclipped; where tissue does, its change says."""
         dirty = Window(0, 0, 0, 0)
         for rows in (self.before, self.after):
             for nucleus in rows.values():
@@ -59,7 +87,8 @@ class LayoutEdit:
 
     def applied_to(self, layout: Layout) -> Layout:
         """Return the layout after the edit."""
-        return layout.with_nuclei(self.after)
+        edited = layout.with_nuclei(self.after) if self.after else layout
+        return edited if self.tissue is None else edited.with_tissue_map(self.tissue.after)
 
 
 class Command(Protocol):
