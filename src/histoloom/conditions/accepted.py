@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +33,14 @@ class AcceptedStructure:
     labels: NDArray[np.uint8]
     encoding: StructureLabelsEncoding | MaskAndStructureEncoding
     corrected: NDArray[np.bool_]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all of it: equal structure gives equal tissue."""
+        digest = hashlib.sha256(json.dumps([self.labels.shape, self.encoding.as_json()], sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.labels).tobytes())
+        digest.update(np.packbits(self.corrected).tobytes())
+        return digest.hexdigest()
 
     def condition(self, layout: Layout, window: Window | None = None) -> NDArray[np.float32]:
         """Return what the encoding would give, with the structure that was accepted: ``float32 (C, H, W)``.

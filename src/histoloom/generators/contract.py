@@ -8,11 +8,12 @@ function of the seed and of canvas coordinates, noise of a nucleus a function of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from histoloom.conditions import AcceptedStructure
 from histoloom.layouts import Layout
 from histoloom.recipes import Recipe
 from histoloom.tiles.looks import AnyLook, NamedLook
@@ -27,6 +28,14 @@ class PreparedGenerator(Protocol):
 
     def weave(self, layout: Layout, seed: int, window: Window | None = None) -> NDArray[np.uint8]:
         """Return RGB ``uint8 (H, W, 3)`` of a window of the canvas (default: all of it)."""
+
+
+@runtime_checkable
+class SeesStructure(Protocol):
+    """A prepared generator that sees edges or structure maps, beside the layout."""
+
+    def with_structure(self, structure: AcceptedStructure | None) -> PreparedGenerator:
+        """Return the same with the structure that a person has accepted for the canvas, or without any."""
 
 
 class Generator(Protocol):
@@ -78,6 +87,8 @@ class WovenTile:
         Of a look that the generator knows by name, else None.
     weights_sha256
         Hash of the generator's trained weights; empty if it has none.
+    structure_sha256
+        Hash of the accepted structure that the generator saw; empty if there was none.
     """
 
     image: NDArray[np.uint8]
@@ -89,3 +100,4 @@ class WovenTile:
     importance_weight: float = 1.0
     look_name: str | None = None
     weights_sha256: str = ""
+    structure_sha256: str = ""

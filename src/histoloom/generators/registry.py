@@ -1,18 +1,48 @@
-"""Generators by name; the module of one is imported when it is first asked for."""
+"""Generators by name: classes, which are imported when they are first asked for, and trained bundles."""
 
 from __future__ import annotations
 
 import importlib
 import re
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
-from histoloom.errors import RecipeError
+from histoloom.errors import BundleError, RecipeError
 from histoloom.generators.contract import Generator
+from histoloom.models import BUNDLE_SUFFIX, bundle_path, inspect_bundle, known_bundles
+from histoloom.models.shipped import check_shipped
 
 GENERATORS: dict[str, str] = {"texture": "histoloom.generators.texture:TextureWeaver"}
 """Where each generator's class lives, as ``module:attribute``, so that another process can import it too."""
 
+BUNDLE_GENERATORS: Mapping[str, str] = {
+    "pix2pix": "histoloom.generators.bundles:BundleGenerator",
+    "mode-seeking-pix2pix": "histoloom.generators.bundles:BundleGenerator",
+}
+"""System of a bundle -> what makes a generator of its path and header, as ``module:attribute``."""
+
 _SOURCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class GeneratorChoice:
+    """One generator of a list.
+
+    Parameters
+    ----------
+    reference
+        What `generator_named` takes: a name, or the path of a bundle.
+    title
+        What people read.
+    problem
+        The sentence why it cannot be used, or nothing.
+    """
+
+    reference: str
+    title: str
+    problem: str = ""
 
 
 def register_generator(name: str, source: str) -> None:
@@ -36,25 +66,77 @@ def register_generator(name: str, source: str) -> None:
         raise RecipeError(f"A generator called '{name}' exists already; choose another name.")
 
 
-def generator_source(name: str) -> str:
-    """Return where a generator's class lives, as ``module:attribute``; raises `RecipeError` if there is none."""
-    if name not in GENERATORS:
-        known = ", ".join(sorted(GENERATORS))
-        raise RecipeError(f"There is no generator called '{name}'; choose one of: {known}.")
-    return GENERATORS[name]
+def generator_source(reference: str) -> str:
+    """Return where a generator's class lives, as ``module:attribute``, or nothing for a trained bundle.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such generator.
+    """
+    if reference in GENERATORS:
+        return GENERATORS[reference]
+    if _bundle(reference) is None:
+        known = ", ".join(sorted({*GENERATORS, *(each.path.stem for each in known_bundles("generator"))}))
+        raise RecipeError(
+            f"There is no generator called '{reference}'; choose one of: {known}, or the path of a bundle."
+        )
+    return ""
 
 
-def generator_named(name: str) -> Generator:
-    """Return the generator with a name.
+def generator_named(reference: str) -> Generator:
+    """Return a generator: one with a name, or one from a trained bundle. Nothing here imports torch.
+
+    Parameters
+    ----------
+    reference
+        Name of a registered generator, of a shipped bundle or of an own one, in this order, or a bundle's path, which
+        ends in ``.safetensors``.
 
     Raises
     ------
     RecipeError
         If there is none, or its module cannot be imported; the sentence lists what exists.
+    BundleError
+        If the bundle is foreign, damaged, of a newer version, or not of a generator.
     """
-    module, attribute = generator_source(name).split(":")
+    source = generator_source(reference)
+    if source:
+        return cast("Generator", _at(reference, source)())
+    path = cast("Path", _bundle(reference))
+    header = inspect_bundle(path)
+    header.check_kind("generator", path.name)
+    check_shipped(path)
+    if header.system not in BUNDLE_GENERATORS:
+        raise BundleError(
+            f"'{path.name}' is of the system '{header.system}', which this version cannot weave with; "
+            "update histoloom, or choose another bundle."
+        )
+    return cast("Generator", _at(reference, BUNDLE_GENERATORS[header.system])(path, header))
+
+
+def generator_choices() -> list[GeneratorChoice]:
+    """Return every generator that is known by name: registered ones, shipped bundles, own bundles."""
+    choices = [GeneratorChoice(name, generator_named(name).title) for name in GENERATORS]
+    for each in known_bundles("generator"):
+        # A name stands for one generator only; another of this name is still there by its path.
+        taken = each.path.stem in GENERATORS or bundle_path(each.path.stem) != each.path
+        reference = str(each.path) if taken else each.path.stem
+        try:
+            choices.append(GeneratorChoice(reference, generator_named(reference).title))
+        except (BundleError, RecipeError) as error:
+            choices.append(GeneratorChoice(reference, each.path.stem, str(error)))
+    return choices
+
+
+def _bundle(reference: str) -> Path | None:
+    return Path(reference) if reference.endswith(BUNDLE_SUFFIX) else bundle_path(reference)
+
+
+def _at(name: str, source: str) -> Any:
+    module, attribute = source.split(":")
     try:
-        return cast("Generator", getattr(importlib.import_module(module), attribute)())
+        return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise RecipeError(
             f"The generator '{name}' cannot be loaded ({error}); install what it needs or choose another generator."

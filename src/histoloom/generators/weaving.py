@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from histoloom.conditions import AcceptedStructure
 from histoloom.errors import LayoutError, RecipeError, Stopped
-from histoloom.generators.contract import Generator, PreparedGenerator, WovenTile
+from histoloom.generators.contract import Generator, PreparedGenerator, SeesStructure, WovenTile
 from histoloom.generators.registry import generator_named
 from histoloom.generators.woven_files import save_woven
 from histoloom.layouts import Layout
@@ -18,7 +19,7 @@ from histoloom.recipes import Recipe, usable_seed
 from histoloom.tiles.looks import AnyLook, NamedLook
 from histoloom.window import Window
 
-__all__ = ["PIECE_SIDE", "check_fits_memory", "cropped", "pieces", "save_woven", "usable_recipe", "weave"]
+__all__ = ["PIECE_SIDE", "check_fits_memory", "cropped", "pieces", "save_woven", "seeing", "usable_recipe", "weave"]
 
 PIECE_SIDE = 512
 """Height and width in pixels of the pieces that a large picture is woven in."""
@@ -36,6 +37,7 @@ def weave(
     recipe: Recipe | None = None,
     seed: int = 0,
     window: Window | None = None,
+    structure: AcceptedStructure | None = None,
     prepared: PreparedGenerator | None = None,
     on_progress: Callable[[float], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -52,13 +54,15 @@ def weave(
     look
         What the tissue shall look like: a tile's look, or one that the generator knows by name.
     generator
-        Name of a registered generator.
+        Name of a generator, or the path of a bundle; see `histoloom.generators.generator_named`.
     recipe
         The generator's settings; default: its defaults.
     seed
         Whole number from 0 to 2**63 - 1.
     window
         Which pixels of the canvas (default: all); what lies outside the canvas is left out.
+    structure
+        Structure accepted for this canvas, for generators that see any.
     prepared
         What the generator made of this look, recipe and pixel size before, to save doing so again.
     on_progress
@@ -90,6 +94,8 @@ def weave(
         raise LayoutError("The window lies outside the canvas, so there is nothing to weave; choose one that meets it.")
     check_fits_memory(area.shape)
     ready = prepared or chosen.prepare(look, settings, layout.pixel_size)
+    is_seen = structure is not None and isinstance(ready, SeesStructure)
+    ready = seeing(ready, structure)
 
     try:
         image = np.empty((*area.shape, 3), np.uint8)
@@ -114,7 +120,13 @@ def weave(
         look.sha256,
         look_name=look.name if isinstance(look, NamedLook) else None,
         weights_sha256=chosen.weights_sha256,
+        structure_sha256=structure.sha256 if structure is not None and is_seen else "",
     )
+
+
+def seeing(prepared: PreparedGenerator, structure: AcceptedStructure | None) -> PreparedGenerator:
+    """Return a prepared generator that sees accepted structure, if it is one that sees any."""
+    return prepared.with_structure(structure) if isinstance(prepared, SeesStructure) else prepared
 
 
 def pieces(window: Window, side: int = PIECE_SIDE) -> list[Window]:

@@ -113,6 +113,7 @@ def record_of(woven: WovenTile) -> dict[str, Any]:
         "look_sha256": woven.look_sha256,
         "look_name": woven.look_name,
         "weights_sha256": woven.weights_sha256,
+        "structure_sha256": woven.structure_sha256,
         "layout_sha256": layout_fingerprint(woven.layout),
         "shape": list(woven.image.shape[:2]),
         "pixel_size": woven.layout.pixel_size,

@@ -3,9 +3,11 @@
 from histoloom.models.bundle import BUNDLE_SUFFIX, Bundle, inspect_bundle, load_bundle, save_bundle
 from histoloom.models.collection import BundleEntry, bundle_folder, import_bundle, list_bundles
 from histoloom.models.header import BundleHeader, ConditionFacts, NamedLookFacts, TrainingSource
+from histoloom.models.shipped import SHIPPED, bundle_path, check_shipped, known_bundles
 
 __all__ = [
     "BUNDLE_SUFFIX",
+    "SHIPPED",
     "Bundle",
     "BundleEntry",
     "BundleHeader",
@@ -13,8 +15,11 @@ __all__ = [
     "NamedLookFacts",
     "TrainingSource",
     "bundle_folder",
+    "bundle_path",
+    "check_shipped",
     "import_bundle",
     "inspect_bundle",
+    "known_bundles",
     "list_bundles",
     "load_bundle",
     "save_bundle",

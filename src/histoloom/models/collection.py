@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,13 @@ class BundleEntry:
 
 
 def bundle_folder() -> Path:
-    """Return the folder of this person's own bundles; it may not exist yet."""
+    """Return the folder of this person's own bundles: ``HISTOLOOM_MODELS``, else the system's place for data.
+
+    It may not exist yet.
+    """
+    chosen = os.environ.get("HISTOLOOM_MODELS")
+    if chosen:
+        return Path(chosen).expanduser()
     from platformdirs import user_data_path
 
     return user_data_path("histoloom", appauthor=False) / "models"

@@ -39,10 +39,15 @@ class NoiseDropout(nn.Module):
     def __init__(self, probability: float = 0.5) -> None:
         super().__init__()
         self.probability = probability
+        self.random: torch.Generator | None = None
+        """Of the CPU; where there is one, all noise is drawn from it and not from torch's own."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return ``x`` with a random half of its values at 0 and the others doubled."""
-        return functional.dropout(x, self.probability, training=True)
+        if self.random is None:
+            return functional.dropout(x, self.probability, training=True)
+        kept = torch.rand(x.shape, generator=self.random) >= self.probability
+        return x * (kept.to(x.device, x.dtype) / (1.0 - self.probability))
 
 
 def initialize_normal(network: nn.Module) -> None:

@@ -1,0 +1,73 @@
+"""The bundles that come with histoloom, and how all bundles are found by name."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from histoloom.errors import BundleError
+from histoloom.models.bundle import BUNDLE_SUFFIX
+from histoloom.models.collection import BundleEntry, bundle_folder, list_bundles
+
+SHIPPED: dict[str, str] = {}
+"""File name -> SHA-256 of the whole file, of every bundle in the package."""
+
+
+def shipped_folder() -> Path:
+    """Return the package's folder of weights."""
+    return Path(__file__).parent / "weights"
+
+
+def known_bundles(kind: str | None = None) -> list[BundleEntry]:
+    """Return the shipped bundles and then this person's own, each sorted by name; unusable files say why.
+
+    Parameters
+    ----------
+    kind
+        Leave out whole bundles of other kinds.
+    """
+    shipped = [each for each in list_bundles(shipped_folder(), kind) if each.path.name in SHIPPED]
+    return [*shipped, *list_bundles(kind=kind)]
+
+
+def bundle_path(name: str) -> Path | None:
+    """Return the file of a known bundle, or None; a shipped one goes before an own one of its name.
+
+    Parameters
+    ----------
+    name
+        The file's name without ``.safetensors``.
+    """
+    shipped = shipped_folder() / f"{name}{BUNDLE_SUFFIX}"
+    if shipped.name in SHIPPED:
+        return shipped
+    own = bundle_folder() / f"{name}{BUNDLE_SUFFIX}"
+    return own if Path(name).name == name and own.is_file() else None
+
+
+def check_shipped(path: Path) -> None:
+    """Make sure that a file, if it is a shipped one, is what was shipped.
+
+    Raises
+    ------
+    BundleError
+        If its hash differs from the one in `SHIPPED`.
+    """
+    if path.parent != shipped_folder():
+        return
+    try:
+        changed = path.stat().st_mtime_ns
+        digest = _sha256(path, changed)
+    except OSError as error:
+        raise BundleError(
+            f"The shipped bundle '{path.name}' cannot be read ({error.strerror or error}); install histoloom again."
+        ) from None
+    if digest != SHIPPED.get(path.name):
+        raise BundleError(f"The shipped bundle '{path.name}' is not the one of this version; install histoloom again.")
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path, changed: int) -> str:  # noqa: ARG001 - a file that was changed is hashed again
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,66 @@
+"""Bundles of small networks with random weights, and layouts to weave with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from histoloom.conditions import (
+    ClassesEncoding,
+    ClassesRecipe,
+    MaskAndStructureEncoding,
+    StructureLabelsEncoding,
+)
+from histoloom.generators.networks.mode_seeking_pix2pix import ModeSeekingGenerator
+from histoloom.generators.networks.pix2pix import Pix2PixGenerator
+from histoloom.layouts import Layout, Nucleus, Outline
+from histoloom.models import Bundle, BundleHeader, ConditionFacts, save_bundle
+
+CLASSES = ("epithelial", "inflammatory")
+
+
+def small_bundle(path: Path, system: str = "pix2pix", *, classes: bool = False, noises: bool = False, **facts) -> Path:
+    """Save a bundle whose windows are 32 pixels wide."""
+    encoding = StructureLabelsEncoding() if system == "pix2pix" else MaskAndStructureEncoding()
+    if classes:
+        encoding = ClassesEncoding(ClassesRecipe.checked(classes=CLASSES))
+    channels = len(encoding.channels)
+    torch.manual_seed(0)
+    recipe = {"crop_size": 32, "width": 4, "depth": 4, "mode_seeking": "noises" if noises else "conditions"}
+    network: torch.nn.Module = Pix2PixGenerator(channels, 4, 4)
+    if system == "mode-seeking-pix2pix":
+        recipe["noise_channels"] = 3
+        network = ModeSeekingGenerator(channels, 4, 4, 3 if noises else 0)
+    # Weights as they are drawn give grey; these give pictures in which mistakes show.
+    weights = {name: (8.0 * each if "weight" in name else each).numpy() for name, each in network.state_dict().items()}
+    settings = encoding.as_json()
+    header = BundleHeader(
+        **{
+            "kind": "generator",
+            "system": system,
+            "recipe": recipe,
+            "condition": ConditionFacts(encoding=settings["name"], channels=channels, settings=settings),
+            "classes": CLASSES if classes else ("nucleus",),
+            "pixel_size": 0.5,
+            "normalization": "batch statistics",
+            "step": 1200,
+            **facts,
+        }
+    )
+    save_bundle(Bundle(header, weights), path)
+    return path
+
+
+def small_layout(shape: tuple[int, int] = (90, 75), pixel_size: float = 0.5, count: int = 12) -> Layout:
+    random = np.random.default_rng(5)
+    nuclei = [
+        Nucleus.create(
+            key,
+            Outline.ellipse(tuple(random.random(2) * shape), tuple(4.0 + 3.0 * random.random(2))),
+            CLASSES[key % 2],
+        )
+        for key in range(1, count + 1)
+    ]
+    return Layout.from_nuclei(nuclei, shape, pixel_size)
