@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -27,18 +26,22 @@ from histoloom.training.events import (
     OnEvent,
     PreviewSaved,
     StepsDone,
+    TrainingContinued,
     TrainingEvent,
     TrainingFailed,
     TrainingFinished,
+    TrainingPaused,
     TrainingStarted,
     Validated,
     event_as_json,
 )
 from histoloom.training.memory import check_memory, fitting_words, free_memory
+from histoloom.training.meter import Meter
 from histoloom.training.optimization import Optimization
 from histoloom.training.previews import condition_picture, save_preview
 from histoloom.training.randomness import keyed_torch
 from histoloom.training.recipe import TrainingRecipe
+from histoloom.training.stop_and_pause import Requests
 from histoloom.training.systems.contract import System
 from histoloom.training.systems.registry import system_for
 
@@ -73,7 +76,8 @@ def train(
     on_event
         Told what happens, as it happens, on the process that writes the run.
     should_stop
-        Asked after each step; a run that is stopped saves a checkpoint first.
+        Asked after each step; a run that is stopped saves a checkpoint first. Other processes stop or pause a run by
+        `Run.request_stop` and `Run.request_pause`; what was asked before training begins is forgotten.
     resume_from
         A checkpoint of the run in ``folder``, such as `Run.latest_checkpoint`.
     devices, nodes
@@ -105,6 +109,8 @@ def train(
             _check_same(Run.open(folder), recipe, data)
         elif fabric.is_global_zero:
             Run.create(folder, recipe.as_json(), environment_of(fabric) | _data_facts(data))
+        if fabric.is_global_zero:
+            Run.open(folder).clear_requests()
         # The others see the folder once it is a run.
         fabric.barrier()
         run = Run.open(folder)
@@ -114,6 +120,8 @@ def train(
                 loop.restore(resumed)
             loop.run_steps()
         fabric.barrier()
+        if fabric.is_global_zero:
+            run.clear_requests()
     return run
 
 
@@ -132,7 +140,8 @@ class _Loop:
     ) -> None:
         self.fabric, self.system, self.data, self.run = fabric, system, data, run
         self.recipe = system.recipe
-        self._on_event, self._should_stop = on_event, should_stop
+        self._on_event = on_event
+        self._requests = Requests(fabric, run, should_stop)
         self.done = 0
         self._watch = DivergenceWatch()
         self._needed = needed
@@ -183,7 +192,7 @@ class _Loop:
         )  # fmt: skip
         if self.fabric.is_global_zero:
             self._validation = self._batches.validation()
-        meter = _Meter()
+        meter = Meter()
         was_stopped = False
         for step, host_batch, waited in self._batches.stream(self.done, recipe.steps):
             rate = self._optimization.plan_learning_rate(step)
@@ -194,7 +203,7 @@ class _Loop:
                 self._averaged.update_parameters(networks[self.system.saved])
             self.done = step + 1
             meter.add(losses, waited)
-            was_stopped = self._asked_to_stop() and self.done < recipe.steps
+            was_stopped = self.done < recipe.steps and self._asked_to_stop(meter)
             saves = was_stopped or self._is_due(recipe.checkpoint_every)
             if saves or self._is_due(recipe.log_every):
                 self._report(meter, rate)
@@ -230,19 +239,19 @@ class _Loop:
     def _is_due(self, every: int) -> bool:
         return self.done % every == 0 or self.done == self.recipe.steps
 
-    def _asked_to_stop(self) -> bool:
-        asked = self.fabric.is_global_zero and self._should_stop()
-        if self.fabric.world_size == 1:
-            return asked
-        votes: Any = self.fabric.all_reduce(torch.tensor(float(asked), device=self.fabric.device), reduce_op="sum")
-        return bool(votes > 0)
+    def _asked_to_stop(self, meter: Meter) -> bool:
+        def go_on(seconds: float) -> None:
+            meter.leave_out(seconds)
+            self._tell(TrainingContinued(self.done))
+
+        return self._requests.stop_after_waiting(lambda: self._tell(TrainingPaused(self.done)), go_on)
 
     def _tell(self, event: TrainingEvent) -> None:
         if self.fabric.is_global_zero:
             self.run.append_event(event_as_json(event))
             self._on_event(event)
 
-    def _report(self, meter: _Meter, rate: float) -> None:
+    def _report(self, meter: Meter, rate: float) -> None:
         losses, seconds, wait = meter.read()
         self._watch.look_at(self.done, losses)
         self._tell(StepsDone(self.done, losses, rate, seconds, wait))
@@ -250,7 +259,7 @@ class _Loop:
     def _validate(self) -> None:
         if not self.fabric.is_global_zero:
             return
-        meter = _Meter()
+        meter = Meter()
         networks = self._optimization.plain_networks | {self.system.saved: self.saved_network}
         with self._looking_on(*networks.values()):
             for index, batch in enumerate(self._validation):
@@ -328,30 +337,6 @@ class _Loop:
         )
         weights = {name: np.asarray(each.cpu().numpy()) for name, each in self.saved_network.state_dict().items()}
         return Bundle(header, weights)
-
-
-class _Meter:
-    """Averages losses on their device, so that no step waits for the figure of another."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, torch.Tensor] = {}
-        self._count, self._waited, self._begin = 0, 0.0, time.perf_counter()
-
-    def add(self, losses: Mapping[str, torch.Tensor], waited: float) -> None:
-        """Take in a step's losses, and the seconds that it waited for data."""
-        for name, value in losses.items():
-            loss = value.detach().float()
-            self._sums[name] = self._sums[name] + loss if name in self._sums else loss
-        self._count += 1
-        self._waited += waited
-
-    def read(self) -> tuple[dict[str, float], float, float]:
-        """Return mean losses, seconds a step, and the share of time spent waiting for data; begin anew."""
-        losses = {name: float(value) / self._count for name, value in self._sums.items()}
-        elapsed = time.perf_counter() - self._begin
-        result = losses, elapsed / max(self._count, 1), self._waited / max(elapsed, 1e-9)
-        self.__init__()  # type: ignore[misc]
-        return result
 
 
 @contextmanager

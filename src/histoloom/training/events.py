@@ -59,6 +59,20 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True)
+class TrainingPaused:
+    """Someone asked to wait, after so many steps."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class TrainingContinued:
+    """The wait is over."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class TrainingFinished:
     """The end: all steps done, or stopped because someone asked."""
 
@@ -75,12 +89,21 @@ class TrainingFailed:
 
 
 TrainingEvent = (
-    TrainingStarted | StepsDone | Validated | PreviewSaved | CheckpointSaved | TrainingFinished | TrainingFailed
+    TrainingStarted
+    | StepsDone
+    | Validated
+    | PreviewSaved
+    | CheckpointSaved
+    | TrainingPaused
+    | TrainingContinued
+    | TrainingFinished
+    | TrainingFailed
 )
 _KINDS: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        TrainingStarted, StepsDone, Validated, PreviewSaved, CheckpointSaved, TrainingFinished, TrainingFailed,
+        TrainingStarted, StepsDone, Validated, PreviewSaved, CheckpointSaved, TrainingPaused, TrainingContinued,
+        TrainingFinished, TrainingFailed,
     )
 }  # fmt: skip
 
