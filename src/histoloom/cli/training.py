@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +17,16 @@ from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.errors import RunError, Stopped
 from histoloom.runs import RECIPE, Run
-from histoloom.training.events import CheckpointSaved, StepsDone, TrainingEvent, TrainingStarted, Validated
+from histoloom.training.events import (
+    CheckpointSaved,
+    StepsDone,
+    TrainingContinued,
+    TrainingEvent,
+    TrainingPaused,
+    TrainingStarted,
+    Validated,
+)
+from histoloom.training.systems.presets import preset_values
 from histoloom.training.systems.registry import recipe_type
 
 if TYPE_CHECKING:
@@ -29,8 +40,10 @@ def _command(name: str) -> Callable[..., int]:
     def train(
         *,
         data: Path,
-        output: Annotated[Path, Parameter(name=["--output", "-o"])],
+        output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+        preset: str | None = None,
         recipe: Path | None = None,
+        estimate: Annotated[bool, Parameter(negative="")] = False,
         resume: Annotated[bool, Parameter(negative="")] = False,
         tile_pixel_size: float | None = None,
         licence: str = "unknown",
@@ -49,8 +62,12 @@ def _command(name: str) -> Callable[..., int]:
             Folder of tiles and their labels, in any format that is recognized.
         output
             The run folder; a new one, or with --resume that of the run.
+        preset
+            Start from ready-made values: 'fast look' (minutes on a laptop), 'paper' (the defaults) or 'gpu'.
         recipe
             JSON file with fields of the recipe, such as another run's recipe.json; options say more than it.
+        estimate
+            Only tell about how much time and memory it would take, as one JSON object; nothing is trained or written.
         resume
             Go on with the run from its latest checkpoint, by its own recipe.
         tile_pixel_size
@@ -64,7 +81,13 @@ def _command(name: str) -> Callable[..., int]:
         fields
             The recipe's fields.
         """
-        return _train(name, data, output, recipe, resume, tile_pixel_size, licence, devices, nodes, fields)
+        start = None if preset is None else preset_values(name, preset)
+        if estimate:
+            settings = recipe_from_options(recipe_type(name), fields, file=recipe, preset=start)
+            return _estimate(data, settings, tile_pixel_size, licence)
+        if output is None:
+            raise RunError("Training needs a run folder; name one with '--output'.")
+        return _train(name, data, output, start, recipe, resume, tile_pixel_size, licence, devices, nodes, fields)
 
     options = recipe_options({"Recipe": recipe_type(name)})
     train.__annotations__["fields"] = options
@@ -75,6 +98,7 @@ def _train(
     name: str,
     data: Path,
     output: Path,
+    preset: Mapping[str, Any] | None,
     recipe: Path | None,
     resume: bool,
     tile_pixel_size: float | None,
@@ -85,17 +109,17 @@ def _train(
 ) -> int:
     checkpoint = None
     if resume:
-        if recipe is not None:
-            raise RunError("A run is resumed by its own recipe; leave out '--recipe'.")
+        if recipe is not None or preset is not None:
+            raise RunError("A run is resumed by its own recipe; leave out '--recipe' and '--preset'.")
         checkpoint = Run.open(output).latest_checkpoint()
         recipe = output / RECIPE
-    settings = recipe_from_options(recipe_type(name), fields, file=recipe)
+    settings = recipe_from_options(recipe_type(name), fields, file=recipe, preset=preset)
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
     from histoloom.training.engine import train
 
     tiles = _read(data, settings, tile_pixel_size, licence)
     console = Console(stderr=True)
-    with interrupts() as interrupted, _Report(console) as report:
+    with interrupts() as interrupted, TrainingReport(console) as report:
         run = train(
             settings,
             tiles,
@@ -114,6 +138,15 @@ def _train(
     return 0
 
 
+def _estimate(data: Path, settings: TrainingRecipe, tile_pixel_size: float | None, licence: str) -> int:
+    # As late as for training.
+    from histoloom.training.estimate import estimate_training
+
+    estimate = estimate_training(settings, _read(data, settings, tile_pixel_size, licence))
+    sys.stdout.write(json.dumps(asdict(estimate)) + "\n")
+    return 0
+
+
 def _read(data: Path, settings: TrainingRecipe, tile_pixel_size: float | None, licence: str) -> TrainingData:
     from histoloom.training.data import read_training_data
 
@@ -128,7 +161,7 @@ def _read(data: Path, settings: TrainingRecipe, tile_pixel_size: float | None, l
     )
 
 
-class _Report:
+class TrainingReport:
     """Shows progress with the latest losses; without a terminal, a line for each report."""
 
     def __init__(self, console: Console) -> None:
@@ -145,7 +178,7 @@ class _Report:
         )
         self._task = self._progress.add_task("", total=None, losses="")
 
-    def __enter__(self) -> _Report:
+    def __enter__(self) -> TrainingReport:
         self._progress.start()
         return self
 
@@ -157,7 +190,7 @@ class _Report:
         self.was_told = True
         if isinstance(event, TrainingStarted):
             self._progress.update(self._task, total=event.steps, completed=event.step)
-            self._say(
+            self.say(
                 f"{event.parameters / 1e6:.1f} M weights on {event.device} ({event.precision}), "
                 f"{event.training_tiles} tiles to train and {event.validation_tiles} to validate on, "
                 f"about {event.memory_estimate / 2**30:.1f} GB of memory"
@@ -166,13 +199,18 @@ class _Report:
             losses = _words(event.losses)
             self._progress.update(self._task, completed=event.step, losses=losses)
             if not self._console.is_terminal:
-                self._say(f"step {event.step}: {losses}, {event.seconds_per_step:.3g} s a step")
+                self.say(f"step {event.step}: {losses}, {event.seconds_per_step:.3g} s a step")
         elif isinstance(event, Validated):
-            self._say(f"step {event.step}, held-out tiles: {_words(event.losses)}")
+            self.say(f"step {event.step}, held-out tiles: {_words(event.losses)}")
+        elif isinstance(event, TrainingPaused):
+            self.say(f"step {event.step}: paused, until the file 'pause' in the run folder is removed")
+        elif isinstance(event, TrainingContinued):
+            self.say(f"step {event.step}: goes on")
         elif isinstance(event, CheckpointSaved):
-            self._say(f"step {event.step}: {event.path}")
+            self.say(f"step {event.step}: {event.path}")
 
-    def _say(self, sentence: str) -> None:
+    def say(self, sentence: str) -> None:
+        """Print a line above the bar."""
         self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -35,7 +35,7 @@ from histoloom.training.events import (
     Validated,
     event_as_json,
 )
-from histoloom.training.memory import check_memory, fitting_words, free_memory
+from histoloom.training.memory import check_crop, check_memory, fitting_words, free_memory
 from histoloom.training.meter import Meter
 from histoloom.training.optimization import Optimization
 from histoloom.training.previews import condition_picture, save_preview
@@ -98,7 +98,7 @@ def train(
         If the folder cannot be written to.
     """
     system = system_for(recipe, data)
-    _check_crop(system)
+    check_crop(system)
     fabric = fabric_for(recipe, devices, nodes)
     fabric.launch()
     mixed = fabric.strategy.precision.precision != "32-true"
@@ -350,14 +350,6 @@ def _threads_of(run: Run) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _check_crop(system: System) -> None:
-    if system.recipe.crop_size % system.crop_multiple:
-        raise TrainingError(
-            f"A crop size of {system.recipe.crop_size} does not do for {system.title}; "
-            f"give a multiple of {system.crop_multiple}."
-        )
 
 
 def _check_same(run: Run, recipe: TrainingRecipe, data: TrainingData) -> None:

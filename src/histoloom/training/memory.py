@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,17 +51,37 @@ class _Probe:
 
 
 def estimate_memory(system: System, batch_size: int, crop_size: int, *, mixed: bool = False) -> int:
-    """Return about how many bytes a training step needs on its device."""
+    """Return about how many bytes a training step needs on its device.
+
+    Raises
+    ------
+    TrainingError
+        If the networks are too deep for the crop.
+    """
+    if crop_size != system.recipe.crop_size:
+        # Networks may be built for one size of crops.
+        system = copy(system)
+        system.recipe = system.recipe.model_copy(update={"crop_size": crop_size})
     with torch.device("meta"):
         networks = system.build()
         condition = torch.empty(batch_size, system.condition.channels, crop_size, crop_size)
         image = torch.empty(batch_size, 3, crop_size, crop_size)
         probe = _Probe(networks)
-        with torch.autograd.graph.saved_tensors_hooks(probe.keep, lambda each: each):
+        with _shapes_said(system, crop_size), torch.autograd.graph.saved_tensors_hooks(probe.keep, lambda each: each):
             system.step(probe, Batch(condition, image, condition if system.compares_conditions else None))
     weights = {name: _bytes_of(each) for name, each in networks.items()}
     fixed = _OPTIMIZED_COPIES * sum(weights.values()) + weights[system.saved]
     return int((fixed + probe.peak * (_MIXED if mixed else 1.0)) * _WORKSPACE)
+
+
+def check_crop(system: System) -> None:
+    """Raise `TrainingError` if a system's networks cannot see crops of its recipe's size."""
+    recipe = system.recipe
+    if recipe.crop_size % system.crop_multiple:
+        raise TrainingError(
+            f"A crop size of {recipe.crop_size} does not do for {system.title}; "
+            f"give a multiple of {system.crop_multiple}."
+        )
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -86,9 +107,16 @@ def check_memory(system: System, free: int | None, *, mixed: bool = False) -> in
     needed = estimate_memory(system, recipe.batch_size, recipe.crop_size, mixed=mixed)
     if free is None or needed <= free:
         return needed
+
+    def fits(size: int, crop: int) -> bool:
+        try:
+            return estimate_memory(system, size, crop, mixed=mixed) <= free
+        except TrainingError:
+            return False
+
     raise TrainingError(
         f"Training would need about {needed / 2**30:.1f} GB of memory and {free / 2**30:.1f} GB are free; "
-        f"{fitting_words(system, lambda size, crop: estimate_memory(system, size, crop, mixed=mixed) <= free)}."
+        f"{fitting_words(system, fits)}."
     )
 
 
@@ -106,6 +134,18 @@ def fitting_words(system: System, fits: Callable[[int, int], Any]) -> str:
             return f"a batch size of 1 with a crop size of {crop} fits"
         crop = crop // 2 // system.crop_multiple * system.crop_multiple
     return "not even the smallest crop fits, so take a narrower network or another device"
+
+
+@contextmanager
+def _shapes_said(system: System, crop_size: int) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        # Of shapes that do not fit, networks complain in words of their own.
+        raise TrainingError(
+            f"Crops of {crop_size} pixels are too small for {system.title} as it is set up; give a larger crop size, "
+            "or fewer layers."
+        ) from error
 
 
 def _storage_of(tensor: torch.Tensor) -> int:
