@@ -12,12 +12,17 @@ from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.shortcuts import default_shortcuts
 
 from histoloom.gui.canvas import Canvas
-from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, SKETCH
+from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, SKETCH, TISSUE
 from histoloom.gui.shortcuts import SHORTCUTS, Context, active_contexts, help_html, help_markdown
 from histoloom.gui.tools import Tool
 
 KEYS = [(each, key) for each in SHORTCUTS if each.action is not None for key in each.keys]
-TOOLS = {Context.SELECT: Tool.SELECT, Context.STAMP: Tool.STAMP, Context.SKETCH: Tool.SKETCH}
+TOOLS = {
+    Context.SELECT: Tool.SELECT,
+    Context.STAMP: Tool.STAMP,
+    Context.SKETCH: Tool.SKETCH,
+    Context.TISSUE: Tool.TISSUE,
+}
 OF_LAYERS = ("label", "brush", "polygon", "point", "shape", "plane", "activate", "select_a", "contrast")
 VIEWER_ACTIONS = [name for name in default_shortcuts if not any(part in name for part in OF_LAYERS)]
 
@@ -26,7 +31,7 @@ VIEWER_ACTIONS = [name for name in default_shortcuts if not any(part in name for
 def test_every_entry_is_bound_where_it_means_something(canvas: Canvas, shortcut, key: str) -> None:
     canvas.tool = Tool.CENTROIDS
     canvas.tool = TOOLS.get(shortcut.context, Tool.BRUSH)
-    role = {Context.SKETCH: SKETCH, Context.CENTROIDS: CENTROIDS}.get(shortcut.context, LAYOUT)
+    role = {Context.SKETCH: SKETCH, Context.CENTROIDS: CENTROIDS, Context.TISSUE: TISSUE}.get(shortcut.context, LAYOUT)
     assert coerce_keybinding(key) in canvas.layers.find(role).keymap
 
 
@@ -39,7 +44,7 @@ def test_every_entry_is_in_both_helps(shortcut) -> None:
 
 def test_no_key_means_two_things_at_once() -> None:
     for tool in Tool:
-        for role in (LAYOUT, SKETCH, CENTROIDS):
+        for role in (LAYOUT, SKETCH, CENTROIDS, TISSUE):
             contexts = active_contexts(role, tool)
             keys = [str(coerce_keybinding(key)) for each, key in KEYS if each.context in contexts]
             assert len(keys) == len(set(keys)), (tool, role)
@@ -62,7 +67,7 @@ def test_napari_keys_of_layers_are_only_replaced_where_the_table_says_so() -> No
     points = {str(coerce_keybinding(key)) for key in Points.class_keymap} | keys_of("points")
     for shortcut, key in KEYS:
         taken = set()
-        if shortcut.context in {Context.EVERYWHERE, Context.SELECT, Context.STAMP}:
+        if shortcut.context in {Context.EVERYWHERE, Context.SELECT, Context.STAMP, Context.TISSUE}:
             taken |= labels
         if shortcut.context in {Context.EVERYWHERE, Context.SKETCH}:
             taken |= shapes

@@ -130,7 +130,7 @@ class Autosave:
             if self._is_closed:
                 return
             try:
-                if layout.nuclei:
+                if layout.nuclei or layout.tissue_map is not None:
                     # Held before the copy is there, so that no other session takes it for one left behind.
                     self._hold()
                     write_autosave(layout, self.path)

@@ -12,7 +12,8 @@ from psygnal import Signal
 
 from histoloom.conditions import AcceptedStructure
 from histoloom.gui.brush import Brush
-from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, SKETCH, WOVEN, CanvasLayers, LayoutRaster
+from histoloom.gui.canvas_commands import LayoutCommand, ReplaceCommand
+from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, SKETCH, TISSUE, WOVEN, CanvasLayers, LayoutRaster
 from histoloom.gui.centroids import Centroids
 from histoloom.gui.comparison import Comparison
 from histoloom.gui.edit_session import EditSession
@@ -21,6 +22,7 @@ from histoloom.gui.select_tool import SelectTool
 from histoloom.gui.shortcuts import bind_shortcuts
 from histoloom.gui.sketch import Sketch
 from histoloom.gui.stamp_tool import StampTool
+from histoloom.gui.tissue_brush import TissueBrush
 from histoloom.gui.tools import Tool
 from histoloom.layouts import CommandHistory, Layout, LayoutEdit
 from histoloom.layouts.edits import Command
@@ -102,6 +104,7 @@ class Canvas:
         self.stamp_tool: StampTool = StampTool(self)
         self.sketch: Sketch = Sketch(self)
         self.centroids: Centroids = Centroids(self)
+        self.tissue: TissueBrush = TissueBrush(self)
         self.comparison: Comparison = Comparison(self)
         bind_shortcuts(self, viewer, None)
 
@@ -153,6 +156,7 @@ class Canvas:
             Its rasterization, ``int32 (H, W)``, where that has been made in another thread already.
         """
         self.brush.flush()
+        self.tissue.flush()
         self.sketch.settle()
         self.push(ReplaceCommand(self, title, self.layout, layout))
         self.show_layout(layout, label_map)
@@ -325,6 +329,8 @@ class Canvas:
             layer = self.layers.sketch(self.layout)
         elif tool is Tool.CENTROIDS:
             layer = self.layers.centroids(self.layout)
+        elif tool is Tool.TISSUE:
+            layer = self.tissue.layer()
         else:
             layer = self.layout_layer()
         self._tool = tool  # before the mode, which would otherwise choose a tool of its own
@@ -391,6 +397,7 @@ class Canvas:
 
     def _step(self, step: Callable[[], str | None], done: str, nothing: str) -> None:
         self.brush.flush()
+        self.tissue.flush()
         self.sketch.finish_drawing()
         if self._session is not None and self._session.is_previewed:
             self._cancel_session()
@@ -417,6 +424,8 @@ class Canvas:
             self.sketch.attach(layer)
         elif role == CENTROIDS:
             self.centroids.attach(layer)
+        elif role == TISSUE:
+            self.tissue.attach(layer)
         bind_shortcuts(self, layer, self._tool)
 
     def _on_layout_mode(self, event: Any) -> None:
@@ -432,66 +441,6 @@ class Canvas:
             bind_shortcuts(self, layout_layer, self._tool)
         self.brush.get_ready()
         self.tool_changed.emit(self._tool)
-
-
-class LayoutCommand:
-    """One edit of the layout in the history.
-
-    Parameters
-    ----------
-    canvas
-        Where it was made.
-    edit
-        What was done.
-    """
-
-    def __init__(self, canvas: Canvas, edit: LayoutEdit) -> None:
-        self._canvas = weakref.ref(canvas)
-        self._edit = edit
-        self.title = edit.title
-
-    def do(self) -> None:
-        """Make the edit."""
-        canvas = self._canvas()
-        if canvas is not None:
-            canvas.show_edit(self._edit, True)
-
-    def undo(self) -> None:
-        """Take the edit back."""
-        canvas = self._canvas()
-        if canvas is not None:
-            canvas.show_edit(self._edit.inverse, True)
-
-
-class ReplaceCommand:
-    """Another layout put in the place of one, in the history.
-
-    Parameters
-    ----------
-    canvas
-        Where it was done.
-    title
-        What it was.
-    before, after
-        The two layouts.
-    """
-
-    def __init__(self, canvas: Canvas, title: str, before: Layout, after: Layout) -> None:
-        self._canvas = weakref.ref(canvas)
-        self._before, self._after = before, after
-        self.title = title
-
-    def do(self) -> None:
-        """Show the new layout."""
-        canvas = self._canvas()
-        if canvas is not None:
-            canvas.show_layout(self._after)
-
-    def undo(self) -> None:
-        """Show the old layout."""
-        canvas = self._canvas()
-        if canvas is not None:
-            canvas.show_layout(self._before)
 
 
 def _contour(outlines_only: bool) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.gui.label_colors import LabelColors
+from histoloom.gui.tissue_layer import tissue_layer_options
 from histoloom.layouts import Layout
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ ROLE_KEY = "histoloom_role"
 """Key in a layer's metadata that says what it is to us."""
 
 LAYOUT, SKETCH, CENTROIDS, WOVEN, TILE = "layout", "sketch", "centroids", "woven", "tile"
-STRUCTURE = "structure"
-_BOTTOM_TO_TOP = (TILE, WOVEN, STRUCTURE, LAYOUT, SKETCH, CENTROIDS)
+STRUCTURE, PREVIEW = "structure", "training preview"
+TISSUE = "tissue"
+_BOTTOM_TO_TOP = (TILE, WOVEN, PREVIEW, STRUCTURE, TISSUE, LAYOUT, SKETCH, CENTROIDS)
 
 
 class CanvasLayers:
@@ -119,6 +121,13 @@ class CanvasLayers:
 
         return self._reused(STRUCTURE, make)
 
+    def tissue(self, layout: Layout) -> Labels:
+        """Return the Tissue layer, uint8 with a pixel for each cell of the layout's tissue map."""
+        return self._reused(
+            TISSUE,
+            lambda viewer: viewer.add_labels(**self._placing(layout, TISSUE) | tissue_layer_options(layout)),
+        )
+
     def tile(self, levels: list[Any], pixel_size: float, name: str) -> Image:
         """Show a real tile, in the one layer that tiles have."""
         data = levels if len(levels) > 1 else levels[0]
@@ -134,10 +143,19 @@ class CanvasLayers:
         options = _placing(pixel_size, TILE) | {"multiscale": len(levels) > 1, "rgb": True, "name": name}
         return self._reused(TILE, lambda viewer: viewer.add_image(data, **options))
 
+    def preview(self, pixels: NDArray[np.uint8], pixel_size: float, left: float) -> Image:
+        """Show what a training weaves, RGB uint8 of any size, in the one layer for it; its left edge in µm."""
+        layer = self.find(PREVIEW)
+        if layer is not None:
+            layer.data, layer.scale, layer.translate = pixels, (pixel_size, pixel_size), (0.0, left)
+            return layer
+        options = _placing(pixel_size, PREVIEW) | {"name": "Training preview", "rgb": True, "translate": (0.0, left)}
+        return self._reused(PREVIEW, lambda viewer: viewer.add_image(pixels, **options))
+
     def place(self, layout: Layout) -> None:
-        """Give all our layers the layout's pixel size."""
+        """Give our layers on the canvas the layout's pixel size."""
         for role, layer in self.existing.items():
-            if role != TILE and tuple(layer.scale) != (layout.pixel_size,) * 2:
+            if role not in {TILE, PREVIEW, TISSUE} and tuple(layer.scale) != (layout.pixel_size,) * 2:
                 layer.scale = (layout.pixel_size,) * 2
 
     def _placing(self, layout: Layout, role: str) -> dict[str, Any]:

@@ -36,7 +36,9 @@ from histoloom.gui.question_card import QuestionCard
 from histoloom.gui.random_panel import RandomPanel
 from histoloom.gui.shortcuts import help_html
 from histoloom.gui.status_card import Level, StatusCard
+from histoloom.gui.tissue_panel import TissuePanel
 from histoloom.gui.tool_panel import ToolPanel
+from histoloom.gui.tools import Tool
 from histoloom.layouts import Layout
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class LayoutDock(QWidget):
         self.recovery = QuestionCard()
         self.tools = ToolPanel(canvas)
         self.random = RandomPanel(canvas)
+        self.tissue = TissuePanel(canvas)
         self.counts = CountsPanel(canvas)
         self._undo = QPushButton("Undo")
         self._redo = QPushButton("Redo")
@@ -78,7 +81,9 @@ class LayoutDock(QWidget):
         column.addWidget(self.recovery)
         column.addLayout(self._history_row())
         column.addWidget(self.tools)
+        self._tissue_fold = _folded("Tissue between the nuclei", self.tissue)
         column.addWidget(_folded("Random nuclei", self.random))
+        column.addWidget(self._tissue_fold)
         column.addWidget(_folded("Counts", self.counts, is_open=True))
         column.addLayout(self._file_row())
         column.addStretch(1)
@@ -93,6 +98,10 @@ class LayoutDock(QWidget):
         self._files = LatestCall(self)
         self.random.finished.connect(self._say)
         self.random.failed.connect(self._say_wrong)
+        self.tissue.finished.connect(self._say)
+        self.tissue.failed.connect(self._say_wrong)
+        canvas.tool_changed.connect(self._on_tool)
+        canvas.tile_changed.connect(self._offer_tissue)
         canvas.history_changed.connect(self._on_history)
         canvas.message.connect(self._say)
         self._on_history()
@@ -178,6 +187,21 @@ class LayoutDock(QWidget):
         """Stop saving when the dock goes; the layout itself stays on the canvas."""
         _closer(self.canvas, self.autosave)()
         super().closeEvent(event)
+
+    def _on_tool(self, tool: Tool) -> None:
+        if tool is Tool.TISSUE:
+            self._tissue_fold.expand(animate=False)
+
+    def _offer_tissue(self) -> None:
+        layout = self.canvas.layout
+        if self.canvas.tile is not None and layout.nuclei and layout.tissue_map is None:
+            self.status.show_status(
+                Level.OK,
+                "This layout has no tissue map, so the generator decides what lies between its nuclei; "
+                "take that of the real tile if it shall be like it.",
+                "Take it",
+                self.tissue.take_from_tile,
+            )
 
     def _start_autosave(self) -> Autosave:
         if self.canvas.autosave is not None:

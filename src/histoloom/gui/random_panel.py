@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButto
 from histoloom.errors import HistoloomError
 from histoloom.gui.recipe_form import RecipeForm
 from histoloom.gui.selection_edits import counted
-from histoloom.layouts import Layout, Nucleus
+from histoloom.layouts import Layout, Nucleus, TissueMap, random_tissue_map
 from histoloom.layouts.generators_by_name import LAYOUT_GENERATORS, LayoutGenerator
 from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe
 from histoloom.recipes import Recipe
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
 
 _FROM_CANVAS = ("height", "width", "pixel_size", "rows")
-_SHOWN_FIRST = {"density", "min_spacing", "cluster_fraction", "gland_density", "gradient", "density_level"}
+_SHOWN_FIRST = {
+    "density",
+    "min_spacing",
+    "cluster_fraction",
+    "gland_density",
+    "gradient",
+    "tissue_map",
+    "density_level",
+}
 
 
 _TITLES = {"tissue": "Tissue-like", "hou": "Polygons (Hou et al.)"}
@@ -193,8 +201,17 @@ def _generated(
         layout = replace(new, classes=classes)
     else:
         layout = replace(base, nuclei=dict(base.nuclei) | _renumbered(new, base), classes=classes)
+    layout = layout.with_tissue_map(_tissue_map(layout, recipe, seed))
     sentence = str(new.provenance.get("note") or f"{len(new.nuclei):,} nuclei were generated.")
     return _Generated(counted("Generate", len(new.nuclei)), layout, layout.rasterize(), base, sentence)
+
+
+def _tissue_map(layout: Layout, recipe: Recipe, seed: int) -> TissueMap | None:
+    """Return the map that generated nuclei have or lie in already, or one around them, unless none is wanted."""
+    if layout.tissue_map is not None or not getattr(recipe, "tissue_map", True):
+        return layout.tissue_map
+    tissue = recipe.tissue if isinstance(recipe, RandomLayoutRecipe) else None
+    return random_tissue_map(layout, tissue, seed)
 
 
 def _renumbered(new: Layout, base: Layout) -> dict[int, Nucleus]:

@@ -9,8 +9,9 @@ from enum import Enum
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, ROLE_KEY, SKETCH
+from histoloom.gui.canvas_layers import CENTROIDS, LAYOUT, ROLE_KEY, SKETCH, TISSUE
 from histoloom.gui.tools import Tool
+from histoloom.tiles.tissue import TISSUES
 
 if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
@@ -27,6 +28,7 @@ class Context(Enum):
     STAMP = "With the Stamp tool"
     SKETCH = "In the Sketch layer"
     CENTROIDS = "In the Centroids layer"
+    TISSUE = "In the Tissue layer"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ def _choose_class(number: int) -> Action:
     return choose
 
 
+def _choose_tissue(number: int) -> Action:
+    return lambda canvas: canvas.tissue.choose(number)
+
+
 _EVERYWHERE, _SELECT, _STAMP = Context.EVERYWHERE, Context.SELECT, Context.STAMP
 _MODES = "a mode of the Labels layer"
 _DIGITS = range(1, 10)
@@ -105,6 +111,9 @@ SHORTCUTS: tuple[Shortcut, ...] = (
         _tool(Tool.CURVE),
     ),
     Shortcut(("H",), "Centroids: click where nuclei shall grow", _EVERYWHERE, "centroids", _tool(Tool.CENTROIDS)),
+    Shortcut(
+        ("Shift-T",), "Tissue brush: paint what lies between the nuclei", _EVERYWHERE, "tissue", _tool(Tool.TISSUE)
+    ),
     Shortcut(("C",), "Real or woven tissue", _EVERYWHERE, "flicker", lambda c: c.comparison.flicker()),
     Shortcut(
         ("Shift-C",), "Real and woven side by side", _EVERYWHERE, "side_by_side", lambda c: c.comparison.side_by_side()
@@ -173,6 +182,10 @@ SHORTCUTS: tuple[Shortcut, ...] = (
         "finish drawing, which it does as well",
     ),
     Shortcut(("Y",), "Grow the points into nuclei", Context.CENTROIDS, "grow", lambda c: c.centroids.grow()),
+    *(
+        Shortcut((str(n),), f"Paint {name} tissue", Context.TISSUE, f"tissue_{n}", _choose_tissue(n), _MODES)
+        for n, name in enumerate(TISSUES)
+    ),
 )
 """Every shortcut of the canvas."""
 
@@ -212,6 +225,8 @@ def active_contexts(role: str | None, tool: Tool | None) -> frozenset[Context]:
         contexts.add(Context.SKETCH)
     elif role == CENTROIDS:
         contexts.add(Context.CENTROIDS)
+    elif role == TISSUE:
+        contexts.add(Context.TISSUE)
     return frozenset(contexts)
 
 

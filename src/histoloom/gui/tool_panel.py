@@ -41,6 +41,7 @@ _TOOLS = (
     Tool.CURVE,
     Tool.CENTROIDS,
     Tool.FILL,
+    Tool.TISSUE,
 )
 _COLUMNS = 3
 _RANDOM = -1

@@ -18,10 +18,11 @@ class Tool(Enum):
     SKETCH = "Freehand"
     CURVE = "Curve"
     CENTROIDS = "Centroids"
+    TISSUE = "Tissue"
 
     @property
     def napari_mode(self) -> str:
-        """Mode of the Layout, Sketch or Centroids layer."""
+        """Mode of the Layout, Sketch, Centroids or Tissue layer."""
         return _MODES[self]
 
     @classmethod
@@ -41,6 +42,7 @@ _MODES = {
     Tool.SKETCH: "add_polygon_lasso",
     Tool.CURVE: "add_path",
     Tool.CENTROIDS: "add",
+    Tool.TISSUE: "paint",
 }
 _TOOLS = {
     "pan_zoom": Tool.PAN,

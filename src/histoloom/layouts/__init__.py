@@ -17,6 +17,7 @@ from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe, preset_
 from histoloom.layouts.random_tissue import inferred_tissue_map, random_tissue_map
 from histoloom.layouts.stamps import STAMPS, Stamp, stamp_nucleus
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
+from histoloom.layouts.tile_tissue import tile_tissue_map
 from histoloom.layouts.tissue_map import TissueMap
 from histoloom.layouts.tissue_recipe import TissueMapRecipe
 from histoloom.layouts.transforms import ReplicaRecipe, ShapeRecipe, replica, shape_similarity, shape_variant
@@ -70,5 +71,6 @@ __all__ = [
     "shape_similarity",
     "shape_variant",
     "stamp_nucleus",
+    "tile_tissue_map",
     "varied_layouts",
 ]

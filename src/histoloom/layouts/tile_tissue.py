@@ -1,0 +1,56 @@
+"""The tissue map of a real tile, as a layout's map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from histoloom.errors import LayoutError
+from histoloom.layouts.layout import Layout, blank_tissue_map
+from histoloom.layouts.tissue_map import TissueMap
+from histoloom.tiles.tile import Tile
+from histoloom.tiles.tissue import tissue_values
+from histoloom.window import Window
+
+_SAME_PIXEL_SIZE = 0.02
+_BLOCK_CELLS = 128
+
+
+def tile_tissue_map(layout: Layout, tile: Tile) -> TissueMap:
+    """Return what lies between the nuclei of a real tile, for the canvas that lies on it.
+
+    Parameters
+    ----------
+    layout
+        Its canvas, whose upper left is the tile's; where it has nuclei, they are taken for those of the tile, and
+        otherwise dark pixels are.
+    tile
+        Read block by block, so that it may be large.
+
+    Returns
+    -------
+    TissueMap
+        Of the canvas's size, "any" beyond the tile; see `histoloom.tiles.tissue.tissue_values`.
+
+    Raises
+    ------
+    LayoutError
+        If the pixel sizes differ, so that pixels do not lie on each other.
+    """
+    size = tile.pixel_size or layout.pixel_size
+    if abs(size / layout.pixel_size - 1.0) > _SAME_PIXEL_SIZE:
+        raise LayoutError(
+            f"The tile has {size:.3g} µm per pixel and the canvas {layout.pixel_size:.3g}; "
+            "open a layout that belongs to the tile, or draw a tissue map at random."
+        )
+    tissue = blank_tissue_map(layout)
+    values, cell = tissue.values.copy(), tissue.cell_size
+    shared = layout.window.intersection(Window.of_shape(tile.shape))
+    side = _BLOCK_CELLS * cell
+    for y in range(0, shared.y1, side):
+        for x in range(0, shared.x1, side):
+            block = Window(y, x, y + side, x + side).intersection(shared)
+            nuclei = layout.rasterize(block) > 0 if layout.nuclei else None
+            found = tissue_values(tile.read(block), layout.pixel_size, nuclei)
+            row, column = y // cell, x // cell
+            values[row : row + found.shape[0], column : column + found.shape[1]] = found
+    return TissueMap(np.ascontiguousarray(values), cell)
