@@ -19,6 +19,7 @@ from histoloom.errors import RunError, Stopped
 from histoloom.runs import RECIPE, Run
 from histoloom.training.events import (
     CheckpointSaved,
+    FiguresMeasured,
     StepsDone,
     TrainingContinued,
     TrainingEvent,
@@ -202,12 +203,28 @@ class TrainingReport:
                 self.say(f"step {event.step}: {losses}, {event.seconds_per_step:.3g} s a step")
         elif isinstance(event, Validated):
             self.say(f"step {event.step}, held-out tiles: {_words(event.losses)}")
+        elif isinstance(event, FiguresMeasured):
+            self._say_figures(event)
         elif isinstance(event, TrainingPaused):
             self.say(f"step {event.step}: paused, until the file 'pause' in the run folder is removed")
         elif isinstance(event, TrainingContinued):
             self.say(f"step {event.step}: goes on")
         elif isinstance(event, CheckpointSaved):
             self.say(f"step {event.step}: {event.path}")
+
+    def _say_figures(self, event: FiguresMeasured) -> None:
+        figures = {
+            "similarity": event.similarity,
+            "difference": event.l1_distance,
+            "hematoxylin shift": event.hematoxylin_shift,
+            "eosin shift": event.eosin_shift,
+            "colour shift": event.optical_density_shift,
+        }
+        known = {name: value for name, value in figures.items() if value is not None}
+        if known:
+            self.say(f"step {event.step}, weaves: {_words(known)}")
+        if event.warning:
+            self.say(event.warning)
 
     def say(self, sentence: str) -> None:
         """Print a line above the bar."""

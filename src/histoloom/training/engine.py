@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -35,6 +36,7 @@ from histoloom.training.events import (
     Validated,
     event_as_json,
 )
+from histoloom.training.figures import measured_figures
 from histoloom.training.memory import check_crop, check_memory, fitting_words, free_memory
 from histoloom.training.meter import Meter
 from histoloom.training.optimization import Optimization
@@ -46,7 +48,9 @@ from histoloom.training.systems.contract import System
 from histoloom.training.systems.registry import system_for
 
 _WEIGHTS, _STEP, _WOVEN = range(101, 104)
-_PREVIEW_SEEDS = (0, 1)
+_PREVIEW_SEEDS = 2
+_REAL, _FIRST_WOVEN = 1, 2
+"""Places in a row of a preview, after the condition."""
 
 
 def train(
@@ -270,18 +274,23 @@ class _Loop:
     def _preview(self) -> None:
         if not self.fabric.is_global_zero:
             return
-        rows = []
+        rows: list[list[NDArray[np.uint8]]] = []
+        compared: list[list[NDArray[np.uint8]]] = []
         with self._looking_on(self.saved_network):
-            for batch in self._validation[: self.recipe.previews]:
+            for place, batch in enumerate(self._validation[: self.recipe.previews]):
                 on_device = batch.to(self.fabric.device)
                 row = [condition_picture(batch.condition[0].numpy()), as_pictures(batch.image)[0]]
-                for seed in _PREVIEW_SEEDS:
+                woven = []
+                for seed in range(self.recipe.compared_weaves if place == 0 else _PREVIEW_SEEDS):
                     with keyed_torch(self.fabric.device, seed, _WOVEN):
-                        row.append(as_pictures(self.system.weave(self.saved_network, on_device))[0])
-                rows.append(row)
+                        woven.append(as_pictures(self.system.weave(self.saved_network, on_device))[0])
+                rows.append([*row, *woven[:_PREVIEW_SEEDS]])
+                compared.append(woven)
         path = self.run.preview_path(self.done)
         save_preview(rows, path, self.done)
         self._tell(PreviewSaved(self.done, str(path.relative_to(self.run.folder).as_posix())))
+        pairs = ((row[_REAL], row[_FIRST_WOVEN]) for row in rows)
+        self._tell(measured_figures(self.done, compared[0], pairs))
 
     @contextmanager
     def _looking_on(self, *networks: nn.Module) -> Iterator[None]:

@@ -51,6 +51,32 @@ class PreviewSaved:
 
 
 @dataclass(frozen=True)
+class FiguresMeasured:
+    """How diverse weaves are and how far their colours have drifted, measured with each preview; None where unknown.
+
+    Parameters
+    ----------
+    step
+        After how many steps.
+    similarity, l1_distance
+        Means over all pairs of weaves of one held-out layout with several seeds: MS-SSIM (1 for equal pictures), and
+        absolute difference as a share of the grey levels.
+    hematoxylin_shift, eosin_shift, optical_density_shift
+        See `histoloom.tiles.stain_summary.ColorDrift`; means over the previews' layouts against their real crops.
+    warning
+        A sentence where the figures say that something went wrong, else empty.
+    """
+
+    step: int
+    similarity: float | None
+    l1_distance: float | None
+    hematoxylin_shift: float | None
+    eosin_shift: float | None
+    optical_density_shift: float | None
+    warning: str = ""
+
+
+@dataclass(frozen=True)
 class CheckpointSaved:
     """The run can be resumed from here; ``path`` is relative to the run."""
 
@@ -93,6 +119,7 @@ TrainingEvent = (
     | StepsDone
     | Validated
     | PreviewSaved
+    | FiguresMeasured
     | CheckpointSaved
     | TrainingPaused
     | TrainingContinued
@@ -102,8 +129,8 @@ TrainingEvent = (
 _KINDS: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        TrainingStarted, StepsDone, Validated, PreviewSaved, CheckpointSaved, TrainingPaused, TrainingContinued,
-        TrainingFinished, TrainingFailed,
+        TrainingStarted, StepsDone, Validated, PreviewSaved, FiguresMeasured, CheckpointSaved, TrainingPaused,
+        TrainingContinued, TrainingFinished, TrainingFailed,
     )
 }  # fmt: skip
 

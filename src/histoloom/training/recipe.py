@@ -44,6 +44,10 @@ class TrainingRecipe(Recipe):
     validate_every: int = recipe_field(500, "Validate every", "Steps between validations.", ge=1, le=100_000_000)
     preview_every: int = recipe_field(500, "Preview every", "Steps between previews.", ge=1, le=100_000_000)
     previews: int = recipe_field(4, "Previews", "Fixed held-out layouts in each preview.", ge=1, le=64)
+    compared_weaves: int = recipe_field(
+        4, "Compared weaves", "Seeds with which one held-out layout is woven, to see how diverse weaves are.",
+        ge=2, le=64,
+    )  # fmt: skip
     checkpoint_every: int = recipe_field(
         1000, "Checkpoint every", "Steps between checkpoints; a crash loses at most these.", ge=1, le=100_000_000
     )
