@@ -10,9 +10,10 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what docks save by themselves out of the user's state folder."""
+    """Keep what docks save by themselves, and bundles, out of the user's folders."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("HISTOLOOM_MODELS", str(tmp_path_factory.mktemp("models")))
         yield
 
 

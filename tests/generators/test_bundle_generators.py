@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_bundles import small_bundle, small_layout
 
 from histoloom.conditions import AcceptedStructure, MaskAndStructureEncoding, StructureLabelsEncoding
 from histoloom.errors import BundleError, ConditionError, LookError, RecipeError
@@ -22,6 +21,7 @@ from histoloom.models import Bundle, load_bundle, save_bundle, shipped
 from histoloom.tiles import Look, NamedLook, StainSummary
 from histoloom.tiles.samples import embedded_sample
 from histoloom.window import Window
+from small_bundles import small_bundle, small_layout
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,9 @@ class DeferredWeaver:
         self._told["layout"], self._told["weave"] = ("layout", layout), None
         self.inbox.append(self._told["layout"])
 
+    def set_structure(self, structure):
+        self._told["weave"] = None
+
     def edit(self, rows):
         self._told["layout"] = ("layout", self._told["layout"][1].with_nuclei(rows))
         self.inbox.append(("edit", rows))

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.errors import LookError, RecipeError, Stopped
+from histoloom.generators.bundles import BundleRecipe
 from histoloom.generators.registry import GENERATORS, generator_named
 from histoloom.jobs.batch import BatchEvent, BatchFinished, BatchStarted, PictureFailed, weave_batch
 from histoloom.layouts import Layout
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 else:
     _Options = recipe_options(
         {f"Recipe of '--generator {each}'": generator_named(each).recipe_type for each in GENERATORS}
+        | {"Recipe of trained pix2pix generators": BundleRecipe}
     )
 
 
@@ -62,7 +64,7 @@ def weave(
     output
         Folder for the pictures; made if it is not there.
     generator
-        Which generator weaves.
+        What weaves: 'texture', the name of a shipped or own bundle ('histoloom bundles list'), or a bundle's file.
     seed
         The first seed.
     count

@@ -6,6 +6,7 @@ from histoloom.generators.registry import (
     GeneratorChoice,
     generator_choices,
     generator_named,
+    import_generator,
     register_generator,
 )
 from histoloom.generators.weaving import weave
@@ -19,6 +20,7 @@ __all__ = [
     "WovenTile",
     "generator_choices",
     "generator_named",
+    "import_generator",
     "register_generator",
     "save_woven",
     "weave",

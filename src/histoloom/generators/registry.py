@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from histoloom.errors import BundleError, RecipeError
 from histoloom.generators.contract import Generator
-from histoloom.models import BUNDLE_SUFFIX, bundle_path, inspect_bundle, known_bundles
+from histoloom.models import BUNDLE_SUFFIX, bundle_path, import_bundle, inspect_bundle, known_bundles
 from histoloom.models.shipped import check_shipped
 
 GENERATORS: dict[str, str] = {"texture": "histoloom.generators.texture:TextureWeaver"}
@@ -119,14 +119,34 @@ def generator_choices() -> list[GeneratorChoice]:
     """Return every generator that is known by name: registered ones, shipped bundles, own bundles."""
     choices = [GeneratorChoice(name, generator_named(name).title) for name in GENERATORS]
     for each in known_bundles("generator"):
-        # A name stands for one generator only; another of this name is still there by its path.
-        taken = each.path.stem in GENERATORS or bundle_path(each.path.stem) != each.path
-        reference = str(each.path) if taken else each.path.stem
+        reference = _reference(each.path)
         try:
             choices.append(GeneratorChoice(reference, generator_named(reference).title))
         except (BundleError, RecipeError) as error:
             choices.append(GeneratorChoice(reference, each.path.stem, str(error)))
     return choices
+
+
+def import_generator(path: str | Path) -> str:
+    """Check a bundle, copy it into this person's folder, and return what `generator_named` takes for it.
+
+    Raises
+    ------
+    BundleError
+        If the file is foreign, damaged, of a newer version or not of a generator, or another one has its name.
+    WriteError
+        If the folder cannot be written to.
+    """
+    source = Path(path)
+    if source.suffix != BUNDLE_SUFFIX:
+        raise BundleError(f"'{source.name}' is not a bundle; choose a {BUNDLE_SUFFIX} file written by histoloom.")
+    generator_named(str(source))
+    return _reference(import_bundle(source))
+
+
+def _reference(path: Path) -> str:
+    # A name stands for one generator only; another of this name is still there by its path.
+    return path.stem if path.stem not in GENERATORS and bundle_path(path.stem) == path else str(path)
 
 
 def _bundle(reference: str) -> Path | None:

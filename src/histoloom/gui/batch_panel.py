@@ -22,13 +22,13 @@ from qtpy.QtWidgets import (
 from superqt.utils import create_worker
 
 from histoloom.errors import HistoloomError
-from histoloom.jobs.batch import BatchFinished, PictureFailed, PictureSkipped, PictureWoven, weave_batch
+from histoloom.gui.export import Weaving
+from histoloom.jobs.batch import BatchFinished, PictureFailed, PictureSkipped, PictureWoven
+from histoloom.jobs.batch_process import weave_batch_beside
 from histoloom.layouts import Layout
-from histoloom.recipes import Recipe
-from histoloom.tiles.looks import AnyLook
 
-Order = tuple[Layout, AnyLook, str, Recipe, int]
-"""What a batch needs: layout, look, generator's name, recipe and first seed."""
+Order = tuple[Layout, Weaving]
+"""What a batch needs: the layout, and how it is woven, with the first seed."""
 
 
 class _Relay(QObject):
@@ -99,12 +99,12 @@ class BatchPanel(QWidget):
             self.button.setEnabled(False)
             return
         try:
-            layout, look, generator, recipe, seed = self._order()
+            layout, weaving = self._order()
         except HistoloomError as error:
             self.told.emit(False, str(error))
             return
         count = self.count.value()
-        seeds = list(range(seed, seed + count))
+        seeds = list(range(weaving.seed, weaving.seed + count))
         folder, image_format = Path(self.folder.text()), self.format.currentText()
         self._stopping, self._problem = False, ""
         self.progress.setRange(0, count)
@@ -115,14 +115,15 @@ class BatchPanel(QWidget):
         relay.event.connect(self._on_event)
 
         def work() -> None:
-            weave_batch(
+            weave_batch_beside(
                 [("canvas", layout)],
-                look,
-                generator,
-                recipe,
+                weaving.look,
+                weaving.generator,
+                weaving.recipe,
                 seeds,
                 folder,
                 image_format=image_format,
+                structure=weaving.structure,
                 on_event=relay.event.emit,
                 should_stop=lambda: self._stopping,
             )

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from histoloom import __version__
+from histoloom.conditions import AcceptedStructure
+from histoloom.errors import HistoloomError, Stopped
+from histoloom.generators.registry import generator_named
 from histoloom.generators.weaving import check_fits_memory, weave
 from histoloom.generators.woven_files import (
     ImageFormat,
@@ -22,6 +25,8 @@ from histoloom.generators.woven_files import (
 )
 from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.live import live_weaving_of
+from histoloom.jobs.batch import BatchEvent, PictureFailed
+from histoloom.jobs.batch_process import weave_batch_beside
 from histoloom.layouts import Layout
 from histoloom.layouts.coco import layout_to_coco
 from histoloom.layouts.columns import layout_fingerprint
@@ -47,6 +52,7 @@ class Weaving:
     generator: str
     recipe: Recipe | None
     seed: int
+    structure: AcceptedStructure | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +95,7 @@ def contents_of(canvas: Canvas) -> CanvasContents:
     live = live_weaving_of(canvas)
     weaving = None
     if live.look is not None and canvas.layers.find(WOVEN) is not None:
-        weaving = Weaving(live.look, live.generator, live.recipe, live.seed)
+        weaving = Weaving(live.look, live.generator, live.recipe, live.seed, canvas.accepted_structure)
     return CanvasContents(canvas.layout, weaving, canvas.tile)
 
 
@@ -133,12 +139,15 @@ def export_canvas(
     weaving = contents.weaving
     if weaving is None:
         return _export_real(contents, Path(folder), stem, image_format, coco)
+    if generator_named(weaving.generator).weights_sha256:
+        return _export_woven_beside(contents.layout, weaving, Path(folder), stem, image_format, coco, should_stop)
     woven = weave(
         contents.layout,
         weaving.look,
         generator=weaving.generator,
         recipe=weaving.recipe,
         seed=weaving.seed,
+        structure=weaving.structure,
         should_stop=should_stop,
     )
     return save_woven(woven, folder, stem, image_format, coco)
@@ -170,6 +179,43 @@ def _parts_of(contents: CanvasContents, stem: str, image_format: ImageFormat, co
     if coco:
         names["coco"] = f"{name}.coco.json"
     return names
+
+
+def _export_woven_beside(
+    layout: Layout,
+    weaving: Weaving,
+    folder: Path,
+    stem: str,
+    image_format: ImageFormat,
+    coco: bool,
+    should_stop: Callable[[], bool] | None,
+) -> dict[str, Path]:
+    """Weave and write in another process, for generators that need PyTorch."""
+    problems: list[str] = []
+
+    def on_event(event: BatchEvent) -> None:
+        if isinstance(event, PictureFailed):
+            problems.append(event.sentence)
+
+    finished = weave_batch_beside(
+        [(stem, layout)],
+        weaving.look,
+        weaving.generator,
+        weaving.recipe,
+        [weaving.seed],
+        folder,
+        image_format,
+        coco=coco,
+        structure=weaving.structure,
+        on_event=on_event,
+        should_stop=should_stop,
+    )
+    if problems:
+        raise HistoloomError(problems[0])
+    if finished.was_stopped:
+        raise Stopped("The export was stopped; export again.")
+    names = _parts_of(CanvasContents(layout, weaving), stem, image_format, coco)
+    return {part: folder / name for part, name in names.items()}
 
 
 def _export_real(

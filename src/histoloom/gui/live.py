@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
+from histoloom.conditions import AcceptedStructure
 from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.preferences import preferences
 from histoloom.gui.status_card import Level
@@ -87,6 +88,9 @@ class LiveWeaving(QObject):
         self._is_live = False
         self._seed = 0
         self._live.replaced(canvas.layout)
+        if canvas.accepted_structure is not None:
+            self._live.set_structure(canvas.accepted_structure)
+        canvas.structure_accepted.connect(self._on_structure)
         canvas.layout_edited.connect(self._on_edited)
         canvas.layout_replaced.connect(self._on_replaced)
 
@@ -141,6 +145,7 @@ class LiveWeaving(QObject):
         self._is_closed = True
         canvas = self._canvas()
         if canvas is not None:
+            canvas.structure_accepted.disconnect(self._on_structure, missing_ok=True)
             canvas.layout_edited.disconnect(self._on_edited, missing_ok=True)
             canvas.layout_replaced.disconnect(self._on_replaced, missing_ok=True)
             if _weavers.get(canvas) is self:
@@ -156,6 +161,10 @@ class LiveWeaving(QObject):
 
     def _on_replaced(self, layout: Layout) -> None:
         self._live.replaced(layout)
+        self._say_if_stale()
+
+    def _on_structure(self, structure: AcceptedStructure) -> None:
+        self._live.set_structure(structure)
         self._say_if_stale()
 
     def _say_if_stale(self) -> None:
@@ -202,7 +211,10 @@ class LiveWeaving(QObject):
         self._live.status_changed(status)
         if self._problem and status.state == "ready":
             return  # what is wrong stays on the card until something is done about it
-        self.status_changed.emit(_LEVELS[status.state], status.message)
+        text = status.message
+        if status.state == "ready" and self._is_live and self._live.is_settled and not self._live.follows_strokes:
+            text += " This generator does not keep up with the brush, so tissue follows when a stroke ends."
+        self.status_changed.emit(_LEVELS[status.state], text)
 
 
 def _schedule(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from histoloom.generators.registry import import_generator
 from histoloom.gui.scale_bar import show_scale_bar
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.layouts.opening import LAYOUT_ENDINGS, is_layout_file, layout_stem, open_layout
+from histoloom.models import BUNDLE_SUFFIX
 from histoloom.tiles.reading import PICTURE_SUFFIXES, open_tile
 from histoloom.tiles.tile import Tile
 
@@ -36,6 +38,38 @@ def get_layout_reader(path: str | Sequence[str]) -> Reader | None:
     if not all(each.name.lower().endswith(LAYOUT_ENDINGS) and is_layout_file(each) for each in paths):
         return None
     return read_layouts
+
+
+def get_bundle_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[tuple[None]]] | None:
+    """Return what takes a trained generator that is dropped onto the viewer, or None where a path is something else."""
+    if not all(each.suffix == BUNDLE_SUFFIX for each in _paths(path)):
+        return None
+    return take_bundles
+
+
+def take_bundles(path: str | Sequence[str]) -> list[tuple[None]]:
+    """Add bundles to one's own, and choose the last one in the Weave dock, which is opened for that.
+
+    Returns
+    -------
+    list
+        What tells napari that there is no layer.
+
+    Raises
+    ------
+    HistoloomError
+        If there is no window whose dock could say what is wrong with a bundle, and something is.
+    """
+    import napari
+
+    viewer = napari.current_viewer()
+    for each in _paths(path):
+        if viewer is None:
+            import_generator(each)
+        else:
+            _, dock = viewer.window.add_plugin_dock_widget("histoloom", "Weave")
+            dock.generator.add_bundle(each)
+    return [(None,)]
 
 
 def read_tiles(path: str | Sequence[str]) -> list[LayerData]:

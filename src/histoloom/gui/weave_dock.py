@@ -7,10 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtGui import QCloseEvent
+from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDragMoveEvent, QDropEvent
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -25,12 +24,14 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from histoloom.errors import LookError
-from histoloom.generators.registry import GENERATORS, generator_named
+from histoloom.generators.registry import generator_named
 from histoloom.gui.batch_panel import BatchPanel, Order
 from histoloom.gui.canvas import canvas_of
 from histoloom.gui.canvas_layers import WOVEN
+from histoloom.gui.export import Weaving
+from histoloom.gui.generator_chooser import GeneratorChooser, dropped_bundles
 from histoloom.gui.live import live_weaving_of
-from histoloom.gui.look_chooser import LookChooser, narrow
+from histoloom.gui.look_chooser import LookChooser
 from histoloom.gui.recipe_form import RecipeForm
 from histoloom.gui.status_card import Level, StatusCard
 from histoloom.keyed_random import keyed_hash
@@ -63,10 +64,8 @@ class WeaveDock(QScrollArea):
         self.device.setStyleSheet("color: gray;")
         self.device.setWordWrap(True)
         self.looks = LookChooser(self._canvas)
-        self.generator = QComboBox()
-        for name in GENERATORS:
-            self.generator.addItem(generator_named(name).title, name)
-        narrow(self.generator)
+        self.generator = GeneratorChooser()
+        self.setAcceptDrops(True)
         self.seed = QSpinBox()
         self.seed.setRange(0, _MOST_SEED)
         self.seed.setToolTip("Equal seeds give equal pictures, here, in the library and on the command line.")
@@ -114,6 +113,22 @@ class WeaveDock(QScrollArea):
             self._watch_window()
         return bool(super().eventFilter(watched, event))
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files that may be bundles."""
+        if dropped_bundles(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        """Take them anywhere on the dock."""
+        event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Add the bundle that was dropped."""
+        paths = dropped_bundles(event.mimeData())
+        if paths:
+            event.acceptProposedAction()
+            self.generator.add_bundle(paths[0])
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the weave process when the dock goes for good."""
         self.close_weaving()
@@ -124,6 +139,7 @@ class WeaveDock(QScrollArea):
         with suppress(ValueError):
             self._canvas.look_requested.disconnect(self.looks.choose_tile)
         self.looks.cancel()
+        self.generator.cancel()
         self._canvas.comparison.close()
         self.weaving.close()
 
@@ -188,7 +204,11 @@ class WeaveDock(QScrollArea):
     def _connect(self) -> None:
         self.looks.look_ready.connect(self._on_look)
         self.looks.problem.connect(lambda text: self._show_status(Level.ATTENTION, text))
-        self.generator.currentIndexChanged.connect(self._on_generator)
+        self.generator.chosen.connect(self._on_generator)
+        self.generator.added.connect(
+            lambda title: self._show_status(Level.OK, f"'{title}' was added to your bundles and chosen.")
+        )
+        self.generator.problem.connect(lambda text: self._show_status(Level.ATTENTION, text))
         self.seed.valueChanged.connect(self._on_seed)
         self.dice.clicked.connect(self._on_dice)
         self.live.toggled.connect(self._on_live)
@@ -203,13 +223,13 @@ class WeaveDock(QScrollArea):
 
     def _on_look(self, look: AnyLook) -> None:
         if self.form is not None:
-            self.weaving.set_look(look, self.generator.currentData(), self.form.recipe)
+            self.weaving.set_look(look, self.generator.reference, self.form.recipe)
 
-    def _on_generator(self) -> None:
+    def _on_generator(self, *_: object) -> None:
         if self.form is not None:
             self._form_holder.removeWidget(self.form)
             self.form.deleteLater()
-        chosen = generator_named(self.generator.currentData())
+        chosen = generator_named(self.generator.reference)
         self.form = RecipeForm(chosen.recipe_type)
         self.form.changed.connect(self._on_recipe)
         self._form_holder.addWidget(self.form)
@@ -246,10 +266,13 @@ class WeaveDock(QScrollArea):
             raise LookError("There is no look to weave with; open a real tile or take the colon sample.")
         return (
             self._canvas.layout,
-            self.weaving.look,
-            self.generator.currentData(),
-            self.form.recipe,
-            self.seed.value(),
+            Weaving(
+                self.weaving.look,
+                self.generator.reference,
+                self.form.recipe,
+                self.seed.value(),
+                self._canvas.accepted_structure,
+            ),
         )
 
     def _show_status(self, level: Level, text: str) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from histoloom import __version__
+from histoloom.conditions import AcceptedStructure
 from histoloom.errors import HistoloomError, LayoutError, RecipeError, Stopped, WriteError
-from histoloom.generators.contract import Generator, PreparedGenerator
+from histoloom.generators.contract import Generator, PreparedGenerator, SeesStructure
 from histoloom.generators.registry import generator_named
 from histoloom.generators.weaving import usable_recipe, weave
 from histoloom.generators.woven_files import ImageFormat, check_stem, file_sha256, save_woven, woven_name
@@ -82,6 +83,7 @@ def weave_batch(
     image_format: ImageFormat = "png",
     *,
     coco: bool = False,
+    structure: AcceptedStructure | None = None,
     on_event: Callable[[BatchEvent], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> BatchFinished:
@@ -105,6 +107,8 @@ def weave_batch(
         ``"png"`` or ``"tif"``.
     coco
         Whether to write COCO JSON, too.
+    structure
+        Accepted structure, for generators that see any.
     on_event
         Told what happens, as it happens.
     should_stop
@@ -133,7 +137,16 @@ def weave_batch(
     target = Path(folder)
     _check_folder(target)
     work = _Batch(
-        look, chosen, settings, target, image_format, coco, on_event or (lambda _: None), should_stop or (lambda: False)
+        look,
+        generator,
+        chosen,
+        settings,
+        target,
+        image_format,
+        coco,
+        structure,
+        on_event or (lambda _: None),
+        should_stop or (lambda: False),
     )
     work.on_event(BatchStarted(len(layouts) * len(numbers)))
     was_stopped = False
@@ -154,11 +167,13 @@ class _NoRoom(Exception):
 @dataclass
 class _Batch:
     look: AnyLook
+    reference: str
     generator: Generator
     recipe: Recipe
     folder: Path
     image_format: ImageFormat
     coco: bool
+    structure: AcceptedStructure | None
     on_event: Callable[[BatchEvent], None]
     should_stop: Callable[[], bool]
     woven: int = 0
@@ -190,7 +205,7 @@ class _Batch:
         for seed in seeds:
             self._stop_if_asked()
             record = self.folder / f"{woven_name(stem, seed)}.json"
-            if self._is_there(record, fingerprint, seed):
+            if self._is_there(record, fingerprint, seed, layout.pixel_size):
                 self.skipped += 1
                 self.on_event(PictureSkipped(record.with_suffix(f".{self.image_format}"), self.done))
             else:
@@ -202,9 +217,10 @@ class _Batch:
             woven = weave(
                 layout,
                 self.look,
-                generator=self.generator.name,
+                generator=self.reference,
                 recipe=self.recipe,
                 seed=seed,
+                structure=self.structure,
                 prepared=self._prepared_for(layout.pixel_size),
                 should_stop=self.should_stop,
             )
@@ -234,7 +250,7 @@ class _Batch:
             self.prepared = {pixel_size: self.generator.prepare(self.look, self.recipe, pixel_size)}
         return self.prepared[pixel_size]
 
-    def _is_there(self, record: Path, fingerprint: str, seed: int) -> bool:
+    def _is_there(self, record: Path, fingerprint: str, seed: int, pixel_size: float) -> bool:
         try:
             found = json.loads(record.read_text(encoding="utf-8"))
             names = dict(found["files"])
@@ -247,6 +263,7 @@ class _Batch:
             "recipe": self.recipe.as_json(),
             "look_sha256": self.look.sha256,
             "weights_sha256": self.generator.weights_sha256,
+            "structure_sha256": self._structure_seen(pixel_size),
             "layout_sha256": fingerprint,
             "histoloom_version": __version__,
         }
@@ -254,6 +271,17 @@ class _Batch:
             not self.coco or f"{record.stem}.coco.json" in names
         )
         return is_whole and has_formats and all(found.get(key) == value for key, value in wanted.items())
+
+    def _structure_seen(self, pixel_size: float) -> str:
+        """Return the hash of the structure that pictures are woven with; nothing where the generator sees none."""
+        if self.structure is None:
+            return ""
+        try:
+            sees = isinstance(self._prepared_for(pixel_size), SeesStructure)
+        except HistoloomError:
+            # Weaving will fail for this reason, and say so.
+            return ""
+        return self.structure.sha256 if sees else ""
 
     def _stop_if_asked(self) -> None:
         if self.should_stop():

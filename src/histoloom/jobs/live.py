@@ -20,9 +20,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from histoloom.conditions import AcceptedStructure
 from histoloom.generators.registry import generator_source
 from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverStatus
-from histoloom.jobs.stale_pixels import StalePixels, worth_joining
+from histoloom.jobs.stale_pixels import StalePixels, area, worth_joining
 from histoloom.layouts import Layout, LayoutEdit, Nucleus, TissueMap
 from histoloom.recipes import Recipe
 from histoloom.tiles.looks import AnyLook
@@ -32,6 +33,8 @@ REQUESTS_PER_SECOND = 15.0
 """How often pixels are asked for while a stroke is under way."""
 
 _MOST_ROWS_ONE_BY_ONE = 32
+_SLOW_S = 0.7
+"""Where weaving what a stroke has changed takes longer, it waits for the end of the stroke."""
 
 
 class WeaveRequests(Protocol):
@@ -45,6 +48,9 @@ class WeaveRequests(Protocol):
 
     def set_layout(self, layout: Layout) -> None:
         """Replace the layout."""
+
+    def set_structure(self, structure: AcceptedStructure | None) -> None:
+        """Choose the accepted structure that generators see."""
 
     def edit(self, rows: Mapping[int, Nucleus | None]) -> None:
         """Change rows of the layout."""
@@ -113,12 +119,19 @@ class LiveWeaver:
         self._is_dead = False
         self._in_stroke = False
         self._last_request_at = -float("inf")
+        self._seconds_per_pixel = 0.0
         self._call_off: Callable[[], None] | None = None
 
     @property
     def is_settled(self) -> bool:
         """Whether the picture shows the layout as it is, and no answer is awaited."""
         return not self._stale and not self._is_waiting
+
+    @property
+    def follows_strokes(self) -> bool:
+        """Whether the generator is quick enough to weave while a stroke is under way."""
+        window = Window(0, 0, 1, 1).expanded(self._halo or 0)
+        return self._seconds_per_pixel * area(window) <= _SLOW_S
 
     def replaced(self, layout: Layout) -> None:
         """Take another layout, perhaps with another canvas; the whole picture is woven anew."""
@@ -134,6 +147,11 @@ class LiveWeaver:
         generator_source(generator)
         self._choice = _Choice(look, generator, recipe)
         self._prepare()
+        self._changed_everywhere()
+
+    def set_structure(self, structure: AcceptedStructure | None) -> None:
+        """Choose the accepted structure that generators see; the whole picture is woven anew."""
+        self._client.set_structure(structure)
         self._changed_everywhere()
 
     def set_seed(self, seed: int) -> None:
@@ -191,6 +209,7 @@ class LiveWeaver:
         if revision is None:
             return
         self._asked = {key: value for key, value in self._asked.items() if key >= answer.request_id}
+        self._seconds_per_pixel = answer.elapsed_s / max(area(answer.window), 1)
         self._stale.renew(answer.window, revision)
         self._on_pixels(answer.window, answer.pixels)
         if answer.is_last and answer.request_id == newest:
@@ -213,6 +232,7 @@ class LiveWeaver:
     def _prepare(self) -> None:
         self._halo = None
         self._preparation = None
+        self._seconds_per_pixel = 0.0
         if self._choice is not None and self._pixel_size > 0:
             chosen = self._choice
             self._preparation = self._client.prepare(chosen.look, chosen.generator, chosen.recipe, self._pixel_size)
@@ -255,6 +275,8 @@ class LiveWeaver:
             return
         window = self._stale.next_window()
         if window is None:
+            return
+        if self._in_stroke and not self.follows_strokes:
             return
         wait_s = self._last_request_at + self._interval_s - self._clock()
         if self._in_stroke and wait_s > 0:

@@ -15,7 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from histoloom.errors import WeaveProcessError
+from histoloom.conditions import (
+    AcceptedStructure,
+    MaskAndStructureEncoding,
+    StructureLabelsEncoding,
+    encoding_from_json,
+)
+from histoloom.errors import ConditionError, WeaveProcessError
 from histoloom.layouts import Layout, Nucleus, TissueMap
 from histoloom.layouts.columns import (
     layout_from_columns,
@@ -155,6 +161,25 @@ def tissue_of(message: Message) -> TissueMap | None:
     if "values" not in message.arrays:
         return None
     return TissueMap(message.arrays["values"], message.values["cell_size"])
+
+
+def structure_parts(structure: AcceptedStructure | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return accepted structure, or None, as the values and arrays of a message."""
+    if structure is None:
+        return {"structure": None}, {}
+    arrays = {"structure_labels": structure.labels, "structure_corrected": structure.corrected.view(np.uint8)}
+    return {"structure": structure.encoding.as_json()}, arrays
+
+
+def structure_of(message: Message) -> AcceptedStructure | None:
+    """Return the structure of a message with `structure_parts`; raises `ConditionError` if it is none."""
+    if message.values["structure"] is None:
+        return None
+    encoding = encoding_from_json(message.values["structure"])
+    if not isinstance(encoding, StructureLabelsEncoding | MaskAndStructureEncoding):
+        raise ConditionError(f"There is no structure in '{encoding.name}'; accept it again in the Structure dock.")
+    corrected = message.arrays["structure_corrected"].view(np.bool_)
+    return AcceptedStructure(message.arrays["structure_labels"], encoding, corrected)
 
 
 def _write_all(stream: WritableBytes, data: Any) -> None:

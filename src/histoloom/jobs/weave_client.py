@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from histoloom.conditions import AcceptedStructure
 from histoloom.errors import WeaveProcessError
 from histoloom.generators.registry import generator_source
 from histoloom.jobs.answers import WeaveAnswer, WeaveFailure, WeaverState, WeaverStatus
-from histoloom.jobs.messages import Message, edit_message, layout_message, look_parts, tissue_message
+from histoloom.jobs.messages import Message, edit_message, layout_message, look_parts, structure_parts, tissue_message
 from histoloom.jobs.shared_pixels import SharedPixels
 from histoloom.jobs.weave_process import WeaveProcess
 from histoloom.layouts import Layout, Nucleus, TissueMap
@@ -61,6 +62,7 @@ class WeaveClient:
         # What a new process must be told. The layout is kept as it was sent, with the rows that changed since.
         self._preparation = 0
         self._look: Callable[[], Message] | None = None
+        self._structure: Callable[[], Message] | None = None
         self._layout: Layout | None = None
         self._rows: dict[int, Nucleus | None] = {}
         self._revision = 0
@@ -120,6 +122,14 @@ class WeaveClient:
             self._request = None
             revision = self._revision
             self._send("layout", lambda: layout_message(layout, revision))
+
+    def set_structure(self, structure: AcceptedStructure | None) -> None:
+        """Choose the accepted structure that generators see; a request that was not answered is dropped."""
+        values, arrays = structure_parts(structure)
+        with self._lock:
+            self._structure = lambda: Message("structure", values, arrays)
+            self._request = None
+            self._send("structure", self._structure)
 
     def edit(self, rows: Mapping[int, Nucleus | None]) -> None:
         """Add or replace rows of the layout; those given as None are removed."""
@@ -228,6 +238,8 @@ class WeaveClient:
     def _replay(self) -> None:
         if self._look is not None:
             self._send("prepare", self._look)
+        if self._structure is not None:
+            self._send("structure", self._structure)
         if self._layout is not None:
             layout, rows, revision = self._layout, dict(self._rows), self._revision
             self._send("layout", lambda: layout_message(layout.with_nuclei(rows), revision))

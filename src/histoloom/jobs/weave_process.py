@@ -21,6 +21,7 @@ _MADE_POINTLESS_BY = {
     "weave": ("weave",),
     "layout": ("weave", "edit", "layout"),
     "prepare": ("weave", "prepare"),
+    "structure": ("weave", "structure"),
 }
 """Which unsent messages a newer message of some kind replaces."""
 

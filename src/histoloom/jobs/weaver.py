@@ -10,6 +10,7 @@ from viewer    effect
 ``layout``     replaces the layout
 ``edit``       changes rows of it
 ``tissue``     replaces its tissue map
+``structure``  replaces the accepted structure that generators see
 ``weave``      answered by ``weaving``, then an ``answer`` for each piece of the window, the last one marked, or
                ``failure``; left unanswered, from its next piece on, as soon as a newer ``weave``, ``layout`` or
                ``prepare`` is waiting
@@ -30,18 +31,29 @@ from collections import deque
 from io import FileIO
 
 from histoloom import __version__
+from histoloom.conditions import AcceptedStructure
 from histoloom.errors import HistoloomError, WeaveProcessError
 from histoloom.generators.contract import PreparedGenerator
 from histoloom.generators.registry import generator_named, register_generator
-from histoloom.generators.weaving import pieces
-from histoloom.jobs.messages import Message, layout_of, look_of, read_message, rows_of, tissue_of, write_message
+from histoloom.generators.weaving import pieces, seeing
+from histoloom.jobs.messages import (
+    Message,
+    layout_of,
+    look_of,
+    read_message,
+    rows_of,
+    structure_of,
+    tissue_of,
+    write_message,
+)
 from histoloom.jobs.nearby_nuclei import NearbyNuclei
+from histoloom.jobs.pipes import claimed_pipes
 from histoloom.jobs.processor import processor_name
 from histoloom.jobs.shared_pixels import SLOTS, SharedPixels
 from histoloom.window import Window
 
 _NICENESS = 5
-_ENDS_A_WEAVE = ("weave", "layout", "prepare", "quit")
+_ENDS_A_WEAVE = ("weave", "layout", "prepare", "structure", "quit")
 """What makes a weave under way pointless; edits alone do not, they only make it a little old."""
 
 
@@ -97,6 +109,7 @@ class _Weaver:
         self._nuclei: NearbyNuclei | None = None
         self._revision = -1
         self._prepared: PreparedGenerator | None = None
+        self._structure: AcceptedStructure | None = None
         self._tile_invariant = True
         self._trouble = "No look has been chosen; choose a tile whose look the tissue shall have."
 
@@ -120,6 +133,8 @@ class _Weaver:
             elif message.kind == "tissue" and self._nuclei is not None:
                 self._nuclei.set_tissue(tissue_of(message))
                 self._revision = message.values["revision"]
+            elif message.kind == "structure":
+                self._structure = structure_of(message)
             elif message.kind == "weave":
                 self._weave_or_explain(message)
 
@@ -131,7 +146,8 @@ class _Weaver:
         started = time.perf_counter()
         self._send("preparing", preparation=values["preparation"])
         try:
-            register_generator(values["generator"], values["source"])
+            if values["source"]:
+                register_generator(values["generator"], values["source"])
             generator = generator_named(values["generator"])
             recipe = generator.recipe_type.checked(**values["recipe"])
             self._prepared = generator.prepare(look_of(message), recipe, values["pixel_size"])
@@ -158,7 +174,7 @@ class _Weaver:
             return
         self._send("weaving", request_id=message.values["request_id"])
         try:
-            self._weave(message, self._prepared)
+            self._weave(message, seeing(self._prepared, self._structure))
         except Exception as error:  # noqa: BLE001 - a defect of a generator becomes a sentence, and the process lives on
             sentence = _sentence(error, "weaving")
             self._send("failure", sentence=sentence, request_id=message.values["request_id"])
@@ -213,20 +229,9 @@ def _leave_a_core_to_the_viewer() -> None:
         sys.modules["cv2"].setNumThreads(1)
 
 
-def _claimed_pipes() -> tuple[FileIO, FileIO]:
-    """Keep standard input and output for messages; whatever else is printed goes to standard error."""
-    incoming, outgoing = FileIO(os.dup(0), "rb"), FileIO(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    return incoming, outgoing
-
-
 def main() -> None:
     """Weave until the viewer says ``quit`` or is gone."""
-    incoming, outgoing = _claimed_pipes()
+    incoming, outgoing = claimed_pipes()
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     _Weaver(_Inbox(incoming), outgoing, SharedPixels(sys.argv[1])).run()
