@@ -123,6 +123,36 @@ def test_a_random_layout_from_the_shell_is_the_one_from_the_library(capsys, tmp_
         assert recipe.rows == (((10.0, 10.0), (10.0, 60.0)),)
 
 
+@pytest.mark.parametrize("generator", ["random", "polygons"])
+def test_a_random_layout_brings_its_tissue_map_unless_it_is_left_out(capsys, tmp_path, generator):
+    path = tmp_path / "layout.tif"
+    words = ["layout", "random", "-o", path, "--size", 200, 260, "--generator", generator, "--seed", 1]
+    assert run(capsys, *words)[0] == 0
+    assert load_layout(path).tissue_map.values.shape == (13, 17)
+    assert run(capsys, *words, "--no-tissue-map")[0] == 0
+    bare = load_layout(path)
+    assert bare.tissue_map is None
+
+    _, out, _ = run(capsys, "info", path)
+    assert "no tissue map" in out
+    assert run(capsys, *words)[0] == 0
+    _, out, _ = run(capsys, "info", path)
+    assert "tissue map in cells of 16 pixels" in out
+    assert f"{len(bare.nuclei)} nuclei" in out
+    _, out, _ = run(capsys, "info", path, "--json")
+    facts = json.loads(out)
+    assert sum(facts["tissue_map"]["shares"].values()) == pytest.approx(1.0, abs=0.001)
+    assert facts["canvas"] == [200, 260]
+
+
+def test_info_of_a_file_that_is_no_layout_is_one_sentence(capsys, tmp_path):
+    (tmp_path / "notes.txt").write_text("no layout")
+    for name in ("gone.tif", "notes.txt"):
+        code, _, err = run(capsys, "info", tmp_path / name)
+        assert code == 1
+        assert is_one_sentence(err)
+
+
 def test_a_preset_of_the_other_generator_is_refused(capsys, tmp_path):
     path = tmp_path / "layout.tif"
     words = ["layout", "random", "-o", path, "--generator", "polygons", "--preset", "mixed"]

@@ -16,6 +16,7 @@ from histoloom.gui.autosave import Autosave
 from histoloom.gui.autosave_file import read_autosave
 from histoloom.gui.canvas import Canvas
 from histoloom.gui.canvas_layers import TISSUE
+from histoloom.gui.layout_dock import LayoutDock
 from histoloom.gui.random_panel import RandomPanel
 from histoloom.gui.tissue_panel import TissuePanel
 from histoloom.gui.tools import Tool
@@ -287,6 +288,21 @@ def test_the_map_of_the_tile_in_the_viewer_is_taken(qtbot, panel: TissuePanel, c
     assert (tissue[:, 80:] == ANY).all()
     canvas.undo()
     assert canvas.layout.tissue_map is None
+
+
+def test_the_dock_offers_the_map_of_a_tile_that_is_opened_with_its_nuclei(
+    qtbot, canvas: Canvas, tmp_path: Path
+) -> None:
+    dock = LayoutDock(canvas.viewer, tmp_path)
+    qtbot.addWidget(dock)
+    canvas.set_tile(Tile.from_array(np.full((100, 120, 3), 244, np.uint8), 0.5), "glass")
+    assert "no tissue map" in dock.status.text
+    with qtbot.waitSignal(dock.tissue.finished):
+        dock.status.click()
+    assert canvas.layout.tissue_map.shares()["blank"] > 0.8
+    assert dock.status.text.startswith("Tissue: blank")
+    canvas.set_tile(Tile.from_array(np.full((100, 120, 3), 240, np.uint8), 0.5), "more glass")
+    assert "no tissue map" not in dock.status.text
 
 
 def test_a_tile_of_another_pixel_size_is_refused_with_a_sentence(qtbot, panel: TissuePanel, canvas: Canvas) -> None:

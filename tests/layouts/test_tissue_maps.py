@@ -205,6 +205,15 @@ def test_an_empty_canvas_a_single_pixel_and_coarse_pixels_get_maps_too():
         assert inferred_tissue_map(layout).shares()["fibrous"] == 1.0
 
 
+def test_the_largest_canvases_get_coarser_cells(monkeypatch):
+    monkeypatch.setattr("histoloom.layouts.random_tissue._MOST_CELLS", 3000)
+    tissue = random_tissue_map(Layout.empty((3000, 2500)), seed=1)
+    assert tissue.values.size <= 3000
+    assert tissue.cell_size % tissue_cell_pixels(0.25) == 0
+    assert tissue.pixels(Window(2999, 2499, 3000, 2500))[0, 0] != ANY
+    assert tissue.shares()["blank"] == pytest.approx(0.05, abs=0.01)
+
+
 def test_an_unusable_seed_is_refused():
     with pytest.raises(RecipeError, match="seed"):
         random_tissue_map(Layout.empty((10, 10)), seed=-1)

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from histoloom import __version__
+from histoloom.cli.layout_facts import layout_facts, layout_lines
 from histoloom.tiles.samples import sample_cache_folder
 
 _PACKAGES = (
@@ -36,17 +37,24 @@ print("\\n" + json.dumps({"cuda": cuda, "mps": mps, "built_for": torch.version.c
 """
 
 
-def info(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
-    """Tell versions, devices by name, the cache folder, and which optional parts are there.
+def info(
+    path: Path | None = None, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
+) -> int:
+    """Tell versions, devices by name, the cache folder, and which optional parts are there; or what a layout holds.
 
     Parameters
     ----------
+    path
+        A layout: GeoJSON or a label map.
     as_json
         Write one JSON object, for programs and bug reports.
     """
-    facts = collect_info()
+    facts = collect_info() if path is None else layout_facts(path)
     if as_json:
         sys.stdout.write(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        return 0
+    if path is not None:
+        sys.stdout.write("\n".join(layout_lines(facts)) + "\n")
         return 0
     lines = [f"histoloom {facts['histoloom']}, Python {facts['python']}, {facts['system']}", "", "Devices"]
     lines += [f"  {each}" for each in facts["devices"]]

@@ -16,6 +16,7 @@ from histoloom.layouts.layout import Layout
 from histoloom.layouts.polygons import HouPolygonsRecipe, hou_polygons
 from histoloom.layouts.random_layout import random_layout
 from histoloom.layouts.random_recipe import PRESETS, RandomLayoutRecipe, preset_recipe
+from histoloom.layouts.random_tissue import random_tissue_map
 from histoloom.recipes import Recipe
 
 
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     _Options = Mapping[str, Any] | None
 else:
     _Options = recipe_options(
-        {each.heading: each.recipe_type for each in _GENERATORS.values()}, hidden=("height", "width", "pixel_size")
+        {each.heading: each.recipe_type for each in _GENERATORS.values()},
+        hidden=("height", "width", "pixel_size", "tissue_map"),
     )
 
 
@@ -50,6 +52,7 @@ def random(
     generator: Literal["random", "polygons"] = "random",
     preset: str | None = None,
     recipe: Path | None = None,
+    tissue_map: bool | None = None,
     fields: _Options = None,
 ) -> int:
     """Draw a random layout.
@@ -70,6 +73,8 @@ def random(
         Start from a ready-made recipe of '--generator random', such as 'colon glands'.
     recipe
         JSON file with fields of the recipe; options say more than it.
+    tissue_map
+        Whether to draw what lies between the nuclei, too, into the .layout.json (default: the recipe's, which is yes).
     fields
         The recipe's fields.
     """
@@ -86,10 +91,13 @@ def random(
         preset_recipe(preset)  # says which presets there are
         start = PRESETS[preset]
     height, width = size or (None, None)
-    settings = recipe_from_options(
-        chosen.recipe_type, fields, file=recipe, preset=start, height=height, width=width, pixel_size=pixel_size
-    )
+    said: dict[str, Any] = {"height": height, "width": width, "pixel_size": pixel_size}
+    if "tissue_map" in chosen.recipe_type.model_fields:
+        said["tissue_map"] = tissue_map
+    settings = recipe_from_options(chosen.recipe_type, fields, file=recipe, preset=start, **said)
     layout = chosen.draw(settings, seed)
+    if layout.tissue_map is None and "tissue_map" not in said and tissue_map is not False:
+        layout = layout.with_tissue_map(random_tissue_map(layout, seed=seed))
     save_layout(layout, output)
     height, width = layout.shape
     sys.stdout.write(f"{len(layout.nuclei):,} nuclei on {height} x {width} pixels: {output}\n")

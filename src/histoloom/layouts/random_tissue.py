@@ -7,6 +7,7 @@ are hashes of the seed and of places in µm, apart from those that nuclei are dr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.keyed_random import keyed_normal, keyed_uniform
-from histoloom.layouts.layout import Layout, blank_tissue_map
+from histoloom.layouts.layout import Layout
 from histoloom.layouts.measures import measure_outlines
 from histoloom.layouts.outline import Outline
 from histoloom.layouts.scanlines import outline_spans
 from histoloom.layouts.tissue_map import TissueMap
 from histoloom.layouts.tissue_recipe import TissueMapRecipe
 from histoloom.recipes import usable_seed
-from histoloom.tiles.tissue import BLANK, BLOOD, CELLULAR, FIBROUS
+from histoloom.tiles.tissue import BLANK, BLOOD, CELLULAR, FIBROUS, tissue_cell_pixels
 from histoloom.window import Window
 
 _SPINDLE = "spindle"
@@ -38,6 +39,8 @@ _CLEFT_LENGTH = 5.0
 _CROWD = 5.0
 _VESSEL_RADII = 5.0, 15.0
 _TRIES_PER_VESSEL = 30
+_MOST_TRIES = 50_000
+_MOST_CELLS = 2**21
 
 _AMONG_CELLS, _PATCH, _CLEFT, _VESSELS = 0x7155, 0x7156, 0x7157, 0x7158
 
@@ -65,7 +68,8 @@ def random_tissue_map(
     Returns
     -------
     TissueMap
-        In cells of `histoloom.tiles.tissue.TISSUE_CELL` µm; it leaves nothing open ("any").
+        In cells of `histoloom.tiles.tissue.TISSUE_CELL` µm, or coarser ones on canvases as large as whole slides; it
+        leaves nothing open ("any").
 
     Raises
     ------
@@ -153,8 +157,9 @@ class _Ground(NamedTuple):
     def of(cls, layout: Layout) -> _Ground:
         from scipy.ndimage import gaussian_filter
 
-        blank = blank_tissue_map(layout)
-        cell, shape = blank.cell_size, blank.values.shape
+        cell = tissue_cell_pixels(layout.pixel_size)
+        cell *= max(math.ceil(math.sqrt(math.prod(layout.shape) / _MOST_CELLS) / cell), 1)
+        shape = TissueMap.filled(layout.shape, cell).values.shape
         covered, occupied = np.zeros(shape), np.zeros(shape, bool)
         nuclei = list(layout.nuclei.values())
         if nuclei:
@@ -235,7 +240,7 @@ def _add_vessels(values: NDArray[np.uint8], ground: _Ground, recipe: TissueMapRe
     wanted = recipe.blood_fraction * values.size
     low, high = _VESSEL_RADII
     mean_area = np.pi * ((low + high) / 2.0) ** 2
-    tries = int(np.ceil(recipe.blood_fraction * area / mean_area)) * _TRIES_PER_VESSEL
+    tries = min(math.ceil(recipe.blood_fraction * area / mean_area) * _TRIES_PER_VESSEL, _MOST_TRIES)
     if tries < 1:
         return
     numbers = np.arange(tries)

@@ -21,8 +21,8 @@ def tile_tissue_map(layout: Layout, tile: Tile) -> TissueMap:
     Parameters
     ----------
     layout
-        Its canvas, whose upper left is the tile's; where it has nuclei, they are taken for those of the tile, and
-        otherwise dark pixels are.
+        Its canvas, whose upper left is the tile's. Its nuclei are taken for those of the tile, unless there are none or
+        they were generated: then dark pixels are.
     tile
         Read block by block, so that it may be large.
 
@@ -44,12 +44,13 @@ def tile_tissue_map(layout: Layout, tile: Tile) -> TissueMap:
         )
     tissue = blank_tissue_map(layout)
     values, cell = tissue.values.copy(), tissue.cell_size
+    is_of_tile = bool(layout.nuclei) and "generator" not in layout.provenance
     shared = layout.window.intersection(Window.of_shape(tile.shape))
     side = _BLOCK_CELLS * cell
     for y in range(0, shared.y1, side):
         for x in range(0, shared.x1, side):
             block = Window(y, x, y + side, x + side).intersection(shared)
-            nuclei = layout.rasterize(block) > 0 if layout.nuclei else None
+            nuclei = layout.rasterize(block) > 0 if is_of_tile else None
             found = tissue_values(tile.read(block), layout.pixel_size, nuclei)
             row, column = y // cell, x // cell
             values[row : row + found.shape[0], column : column + found.shape[1]] = found
