@@ -38,7 +38,7 @@ app.command(
     name="demo",
     help="Open napari with a sample tile (or yours), a random layout and live weaving.",
 )
-app.command("histoloom.cli.info:info", name="info", help="Tell versions, devices, the cache, and optional parts.")
+app.command("histoloom.cli.info:info", name="info", help="Tell versions and devices, or what a layout holds.")
 app.command(_layout)
 _layout.command("histoloom.cli.random_layouts:random", name="random", help="Draw a random layout.")
 app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
