@@ -55,6 +55,13 @@ _train.command(
     name="mode-seeking-pix2pix",
     help="Train mode-seeking pix2pix on masks and structure maps.",
 )
+_study = App(name="study", help="Repeat a paper's experiment on your tiles: a grid of trainings that can be stopped.")
+app.command(_study)
+_study.command(
+    "histoloom.cli.studies:mode_seeking",
+    name="mode-seeking",
+    help="Compare mode-seeking pix2pix with its paper's three ablations.",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

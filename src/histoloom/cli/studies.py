@@ -1,0 +1,86 @@
+"""``histoloom study``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from histoloom.cli.interrupts import interrupts
+from histoloom.cli.recipe_options import recipe_from_options, recipe_options
+from histoloom.studies.mode_seeking_recipe import PRESETS, ModeSeekingStudyRecipe
+
+if TYPE_CHECKING:
+    from histoloom.studies.grid import Cell
+
+    _Options = Mapping[str, Any] | None
+else:
+    _Options = recipe_options({"Recipe": ModeSeekingStudyRecipe})
+
+
+def mode_seeking(
+    *,
+    data: Path,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    preset: Literal["small", "paper"] = "small",
+    only: list[str] | None = None,
+    recipe: Path | None = None,
+    tile_pixel_size: float | None = None,
+    licence: str = "unknown",
+    fields: _Options = None,
+) -> int:
+    """Train mode-seeking pix2pix and its paper's ablations, and measure them on held-out real tiles.
+
+    The folder gets a run for each cell of the grid, results.json, results.md, values.csv, figure.png and
+    figure-woven.png. Ctrl+C stops after a checkpoint; the same line goes on, and does not repeat what is finished.
+
+    Parameters
+    ----------
+    data
+        Folder of tiles and their labels, in any format that is recognized.
+    output
+        The study's folder; a new one, or that of the study to go on with.
+    preset
+        'small' is narrow, at 128 pixels, for a CPU; 'paper' has the paper's width and 256 pixels.
+    only
+        An arm ('full', 'no-structure-map', 'no-mode-seeking', 'conditional-discriminator') or one cell, such as
+        'full-seed-0'; may be given several times.
+    recipe
+        JSON file with fields of the recipe; options say more than it.
+    tile_pixel_size
+        µm per pixel of the tiles (default: what their files say, else 0.25).
+    licence
+        Licence of the tiles, which bundles carry.
+    fields
+        The recipe's fields.
+    """
+    settings = recipe_from_options(ModeSeekingStudyRecipe, fields, file=recipe, preset=PRESETS[preset])
+    # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
+    from histoloom.cli.training import TrainingReport
+    from histoloom.studies.mode_seeking import run_mode_seeking_study
+    from histoloom.studies.mode_seeking_report import markdown_report
+    from histoloom.training.events import OnEvent
+
+    console = Console(stderr=True)
+    with interrupts() as interrupted, TrainingReport(console) as report:
+
+        def tell(cell: Cell, index: int, count: int) -> OnEvent:
+            report.say(f"{cell.name} ({index + 1} of {count})")
+            return report.on_event
+
+        results = run_mode_seeking_study(
+            settings,
+            data,
+            output,
+            only=only or (),
+            tile_pixel_size=tile_pixel_size,
+            licence=licence,
+            on_cell=tell,
+            should_stop=interrupted.is_set,
+        )
+    sys.stdout.write(markdown_report(results))
+    return 0
