@@ -24,7 +24,7 @@ class PreparedGenerator(Protocol):
     """A generator that has studied a look and is ready to weave."""
 
     halo: int
-    """How many pixels beyond an edited nucleus's bounding box may change."""
+    """How many pixels beyond an edited nucleus's bounding box, or a changed cell of the tissue map, may change."""
 
     def weave(self, layout: Layout, seed: int, window: Window | None = None) -> NDArray[np.uint8]:
         """Return RGB ``uint8 (H, W, 3)`` of a window of the canvas (default: all of it)."""
