@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 from tile_folders import write_tiles
 
 from histoloom.cli import main
@@ -48,6 +51,48 @@ def test_a_run_that_is_finished_resumes_to_its_end_and_other_data_is_refused(til
     assert "resume it with its own recipe" in capsys.readouterr().err
     assert main([*line, "--data", str(tiles)]) == 1
     assert "holds a run already" in capsys.readouterr().err
+
+
+def test_a_run_knows_its_tiles_when_it_is_resumed_and_tells_nobody_else(tiles, tmp_path, capsys):
+    own = shutil.copytree(tiles, tmp_path / "own tiles")
+    run = tmp_path / "run"
+    line = ["train", "pix2pix", "-o", str(run)]
+    assert main([*line, "--data", str(own), "--licence", "CC0", "--steps", "2", *SMALL]) == 0
+    before = inspect_bundle(run / "bundle.safetensors")
+    assert main([*line, "--resume"]) == 0
+    assert inspect_bundle(run / "bundle.safetensors") == before
+    for name in ("environment.json", "recipe.json", "events.jsonl", "bundle.safetensors"):
+        assert str(tmp_path).encode() not in (run / name).read_bytes()
+    moved = shutil.move(own, tmp_path / "moved")
+    capsys.readouterr()
+    assert main([*line, "--resume"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    assert "own tiles" in error
+    assert main([*line, "--resume", "--data", str(moved)]) == 0
+    assert main([*line, "--resume"]) == 0
+    picture = next((tmp_path / "moved" / "images").iterdir())
+    Image.fromarray(np.asarray(Image.open(picture)) ^ 1).save(picture)
+    capsys.readouterr()
+    assert main([*line, "--resume"]) == 1
+    assert "trained on other tiles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["-o", "run"], "name their folder with '--data'"),
+        (["--data", "tiles"], "name one with '--output'"),
+        (["--resume"], "resumed from its folder"),
+        (["--resume", "-o", "run", "--preset", "paper"], "by its own recipe"),
+        (["--data", "tiles", "-o", "run", "--preset", "best"], "choose one of its own: 'fast look'"),
+    ],
+)
+def test_what_a_line_lacks_is_said(tmp_path, monkeypatch, capsys, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "pix2pix", *words]) == 1
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

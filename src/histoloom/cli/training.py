@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.errors import RunError, Stopped
+from histoloom.jobs.training_order import TrainingOrder, read_order
 from histoloom.runs import RECIPE, Run
 from histoloom.training.events import (
     CheckpointSaved,
@@ -32,7 +33,9 @@ from histoloom.training.systems.registry import recipe_type
 
 if TYPE_CHECKING:
     from histoloom.training.data import TrainingData
-    from histoloom.training.recipe import TrainingRecipe
+
+
+_UNKNOWN = "unknown"
 
 
 def _command(name: str) -> Callable[..., int]:
@@ -40,14 +43,14 @@ def _command(name: str) -> Callable[..., int]:
 
     def train(
         *,
-        data: Path,
+        data: Path | None = None,
         output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
         preset: str | None = None,
         recipe: Path | None = None,
         estimate: Annotated[bool, Parameter(negative="")] = False,
         resume: Annotated[bool, Parameter(negative="")] = False,
         tile_pixel_size: float | None = None,
-        licence: str = "unknown",
+        licence: str | None = None,
         devices: int = 1,
         nodes: int = 1,
         fields: Any = None,
@@ -60,7 +63,7 @@ def _command(name: str) -> Callable[..., int]:
         Parameters
         ----------
         data
-            Folder of tiles and their labels, in any format that is recognized.
+            Folder of tiles and their labels, in any format that is recognized; with --resume, the run knows it.
         output
             The run folder; a new one, or with --resume that of the run.
         preset
@@ -74,7 +77,7 @@ def _command(name: str) -> Callable[..., int]:
         tile_pixel_size
             µm per pixel of the tiles (default: what their files say, else 0.25).
         licence
-            Licence of the tiles, which bundles carry.
+            Licence of the tiles, which bundles carry (default: 'unknown').
         devices
             How many devices train together on each machine.
         nodes
@@ -82,50 +85,62 @@ def _command(name: str) -> Callable[..., int]:
         fields
             The recipe's fields.
         """
-        start = None if preset is None else preset_values(name, preset)
-        if estimate:
+        checkpoint = None
+        if resume:
+            if output is None or recipe is not None or preset is not None:
+                raise RunError("A run is resumed from its folder, '--output', by its own recipe; give no other.")
+            checkpoint = Run.open(output).latest_checkpoint()
+            order = _resumed(name, data, output, tile_pixel_size, licence, fields)
+        else:
+            if data is None:
+                raise RunError("Training needs tiles with labels; name their folder with '--data'.")
+            start = None if preset is None else preset_values(name, preset)
             settings = recipe_from_options(recipe_type(name), fields, file=recipe, preset=start)
-            return _estimate(data, settings, tile_pixel_size, licence)
+            order = TrainingOrder(name, settings, data, tile_pixel_size, licence or _UNKNOWN)
+        if estimate:
+            return _estimate(order)
         if output is None:
             raise RunError("Training needs a run folder; name one with '--output'.")
-        return _train(name, data, output, start, recipe, resume, tile_pixel_size, licence, devices, nodes, fields)
+        return _train(order, output, checkpoint, devices, nodes)
 
     options = recipe_options({"Recipe": recipe_type(name)})
     train.__annotations__["fields"] = options
     return train
 
 
-def _train(
+def _resumed(
     name: str,
-    data: Path,
-    output: Path,
-    preset: Mapping[str, Any] | None,
-    recipe: Path | None,
-    resume: bool,
+    data: Path | None,
+    run: Path,
     tile_pixel_size: float | None,
-    licence: str,
-    devices: int,
-    nodes: int,
+    licence: str | None,
     fields: Mapping[str, Any] | None,
-) -> int:
-    checkpoint = None
-    if resume:
-        if recipe is not None or preset is not None:
-            raise RunError("A run is resumed by its own recipe; leave out '--recipe' and '--preset'.")
-        checkpoint = Run.open(output).latest_checkpoint()
-        recipe = output / RECIPE
-    settings = recipe_from_options(recipe_type(name), fields, file=recipe, preset=preset)
+) -> TrainingOrder:
+    settings = recipe_from_options(recipe_type(name), fields, file=run / RECIPE)
+    if data is not None:
+        return TrainingOrder(name, settings, data, tile_pixel_size, licence or _UNKNOWN)
+    kept = read_order(run)
+    return TrainingOrder(name, settings, kept.data, tile_pixel_size or kept.tile_pixel_size, licence or kept.licence)
+
+
+def _train(order: TrainingOrder, output: Path, checkpoint: Path | None, devices: int, nodes: int) -> int:
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
     from histoloom.training.engine import train
 
-    tiles = _read(data, settings, tile_pixel_size, licence)
+    settings, tiles = order.recipe, _read(order)
     console = Console(stderr=True)
     with interrupts() as interrupted, TrainingReport(console) as report:
+
+        def on_event(event: TrainingEvent) -> None:
+            if isinstance(event, TrainingStarted):
+                order.remember(output)
+            report.on_event(event)
+
         run = train(
             settings,
             tiles,
             output,
-            on_event=report.on_event,
+            on_event=on_event,
             should_stop=interrupted.is_set,
             resume_from=checkpoint,
             devices=devices,
@@ -139,26 +154,26 @@ def _train(
     return 0
 
 
-def _estimate(data: Path, settings: TrainingRecipe, tile_pixel_size: float | None, licence: str) -> int:
+def _estimate(order: TrainingOrder) -> int:
     # As late as for training.
     from histoloom.training.estimate import estimate_training
 
-    estimate = estimate_training(settings, _read(data, settings, tile_pixel_size, licence))
+    estimate = estimate_training(order.recipe, _read(order))
     sys.stdout.write(json.dumps(asdict(estimate)) + "\n")
     return 0
 
 
-def _read(data: Path, settings: TrainingRecipe, tile_pixel_size: float | None, licence: str) -> TrainingData:
+def _read(order: TrainingOrder) -> TrainingData:
     from histoloom.training.data import read_training_data
 
     return read_training_data(
-        data,
-        pixel_size=settings.pixel_size,
-        split_by=settings.split_by,
-        validation_share=settings.validation_share,
-        seed=settings.seed,
-        tile_pixel_size=tile_pixel_size,
-        licence=licence,
+        order.data,
+        pixel_size=order.recipe.pixel_size,
+        split_by=order.recipe.split_by,
+        validation_share=order.recipe.validation_share,
+        seed=order.recipe.seed,
+        tile_pixel_size=order.tile_pixel_size,
+        licence=order.licence,
     )
 
 

@@ -52,8 +52,14 @@ class TrainingOrder:
         """
         if (folder / RECIPE).is_file():
             raise RunError(f"'{folder.name}' holds a run already; resume it, or choose another folder.")
-        start = folder / START
-        write_json(start / RECIPE, self.recipe.as_json())
+        write_json(folder / START / RECIPE, self.recipe.as_json())
+        self.remember(folder)
+
+    def remember(self, folder: Path) -> None:
+        """Keep system and data in a run's folder, for whoever resumes it; raises `WriteError`.
+
+        They are kept apart from the run's environment, because a path says more of a machine than a run should tell.
+        """
         data = self.data.resolve()
         inside = data.is_relative_to(folder.resolve())
         values = {
@@ -63,7 +69,7 @@ class TrainingOrder:
             "tile_pixel_size": self.tile_pixel_size,
             "licence": self.licence,
         }
-        write_json(start / ORDER, values)
+        write_json(folder / START / ORDER, values)
 
     def arguments(self, folder: Path, *, resume: bool = False) -> list[str]:
         """Return the words after ``histoloom`` that train it in a folder."""
@@ -74,20 +80,20 @@ class TrainingOrder:
 
 
 def read_order(folder: Path) -> TrainingOrder:
-    """Return the order of a run that was started from a viewer.
+    """Return the order of a run.
 
     Raises
     ------
     RunError
-        If the run was started in another way, or its order is damaged.
+        If the run does not know its data, or its order is damaged.
     RecipeError
         If this version knows no such system or recipe.
     """
     values = _values_of(folder)
     if values is None:
         raise RunError(
-            f"The run '{folder.name}' was not started from a viewer; resume it with the command line that began it, "
-            "and '--resume'."
+            f"The run '{folder.name}' does not know where its tiles are; resume it with the command line that "
+            "began it, '--data' and '--resume'."
         )
     system = str(values["system"])
     path = folder / RECIPE if (folder / RECIPE).is_file() else folder / START / RECIPE

@@ -369,8 +369,13 @@ def _check_same(run: Run, recipe: TrainingRecipe, data: TrainingData) -> None:
                 f"The run's recipe has {kept.get(name)!r} for '{name}' and not {value!r}; "
                 "resume it with its own recipe."
             )
-    if run.environment.get("data") != _data_facts(data)["data"]:
+    if _hashes(run.environment.get("data")) != _hashes(_data_facts(data)["data"]):
         raise RunError(f"The run '{run.folder.name}' was trained on other tiles; give its own data to resume it.")
+
+
+def _hashes(sources: Any) -> list[Any]:
+    # A folder may have another name by now; where no hash tells, everything must be the same.
+    return [each.get("sha256") or each for each in sources or []]
 
 
 def _data_facts(data: TrainingData) -> dict[str, Any]:
