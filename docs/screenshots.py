@@ -38,6 +38,7 @@ def main() -> None:
     from histoloom.layouts.random_layout import random_layout
     from histoloom.layouts.random_recipe import preset_recipe
     from histoloom.tiles.samples import EMBEDDED_SAMPLE_TITLE, embedded_sample
+    from histoloom.tiles.tissue import FIBROUS
 
     FOLDER.mkdir(exist_ok=True)
     viewer, docks = open_viewer()
@@ -47,7 +48,8 @@ def main() -> None:
     show_scale_bar(viewer)
     height, width = tile.shape
     pixel_size = canvas.layout.pixel_size
-    recipe = preset_recipe("mixed", height=height, width=width, pixel_size=pixel_size)
+    size = {"height": height, "width": width, "pixel_size": pixel_size}
+    recipe = preset_recipe("mixed", **size)
     canvas.open_layout(random_layout(recipe, seed=4))
     weave = docks["Weave"]
     weave.live.setChecked(True)
@@ -64,6 +66,14 @@ def main() -> None:
     )
     canvas.select(each.id for each in near[:5])
     save(viewer, "layout.png")
+
+    canvas.open_layout(random_layout(preset_recipe("colon glands", **size), seed=4))
+    canvas.tissue.choose(FIBROUS)
+    wait(lambda: weave.weaving.is_settled)
+    save(viewer, "tissue.png")
+    canvas.tool = Tool.PAN
+    canvas.open_layout(random_layout(recipe, seed=4))
+    wait(lambda: weave.weaving.is_settled)
 
     bring_up(docks["Tiles"])
     save(viewer, "tiles.png")
