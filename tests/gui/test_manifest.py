@@ -68,10 +68,11 @@ def test_the_docks_take_the_viewer_by_its_name(plugins):
 
 
 def test_readers_are_asked_for_the_files_that_they_know():
-    layouts, tiles = CONTRIBUTIONS.readers
+    layouts, tiles, bundles = CONTRIBUTIONS.readers
 
     assert {f"*{each}" for each in LAYOUT_ENDINGS} == set(layouts.filename_patterns)
     assert {f"*{each}" for each in PICTURE_SUFFIXES} == set(tiles.filename_patterns)
+    assert bundles.filename_patterns == ["*.safetensors"]
     assert get_layout_reader("notes.txt") is None
     assert get_tile_reader("notes.txt") is None
 

@@ -23,7 +23,7 @@ from histoloom.tiles import NamedLook
 from histoloom.window import Window
 from small_bundles import small_bundle, small_layout
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 @pytest.fixture(scope="module")

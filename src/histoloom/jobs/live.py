@@ -130,8 +130,10 @@ class LiveWeaver:
     @property
     def follows_strokes(self) -> bool:
         """Whether the generator is quick enough to weave while a stroke is under way."""
-        window = Window(0, 0, 1, 1).expanded(self._halo or 0)
-        return self._seconds_per_pixel * area(window) <= _SLOW_S
+        changed = area(Window(0, 0, 1, 1).expanded(self._halo or 0))
+        if self._canvas is not None:
+            changed = min(changed, area(self._canvas))
+        return self._seconds_per_pixel * changed <= _SLOW_S
 
     def replaced(self, layout: Layout) -> None:
         """Take another layout, perhaps with another canvas; the whole picture is woven anew."""
