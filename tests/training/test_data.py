@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tile_folders import write_tiles
 
 from histoloom.errors import HistoloomError, TrainingError
 from histoloom.training.data import read_training_data
+from tile_folders import write_tiles
 
 
 def test_tiles_are_read_with_their_labels(tmp_path):

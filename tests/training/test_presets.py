@@ -9,7 +9,6 @@ import sys
 import pytest
 import torch
 from test_systems import SMALL
-from tile_folders import write_tiles
 from tiny_system import tiny_data
 
 from histoloom.cli import main
@@ -21,6 +20,7 @@ from histoloom.training.systems.mode_seeking_recipe import ModeSeekingRecipe
 from histoloom.training.systems.pix2pix_recipe import Pix2PixRecipe
 from histoloom.training.systems.presets import preset_values, presets_of
 from histoloom.training.systems.registry import recipe_type, system_for
+from tile_folders import write_tiles
 
 SYSTEMS = ["pix2pix", "mode-seeking-pix2pix"]
 

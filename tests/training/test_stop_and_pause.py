@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from test_engine import recipe, weights_of
-from tile_folders import write_tiles
 from tiny_system import tiny_data
 
 from histoloom.errors import WriteError
@@ -24,6 +23,7 @@ from histoloom.training.events import (
     TrainingPaused,
     event_from_json,
 )
+from tile_folders import write_tiles
 
 LONG = {"steps": 5000, "log_every": 1, "checkpoint_every": 5000, "validate_every": 5000, "preview_every": 5000}
 

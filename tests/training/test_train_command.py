@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from tile_folders import write_tiles
 
 from histoloom.cli import main
 from histoloom.models import inspect_bundle
 from histoloom.runs import Run
+from tile_folders import write_tiles
 
 SMALL = [
     *("--width", "4", "--discriminator-width", "4", "--depth", "4", "--crop-size", "32", "--log-every", "1"),
