@@ -93,3 +93,14 @@ def test_a_card_shows_its_sentence_and_calls_back(qtbot: Any) -> None:
     card.show_status(Level.OK, "Ready.")
     card.click()
     assert called == [1]
+
+
+def test_small_numbers_are_shown_as_they_are(qtbot) -> None:
+    from histoloom.training.systems.pix2pix_recipe import Pix2PixRecipe
+
+    form = RecipeForm(Pix2PixRecipe)
+    qtbot.addWidget(form)
+    assert form.recipe == Pix2PixRecipe()
+    for values in ({"learning_rate": 1.5e-4}, {"learning_rate": 3e-7, "average_decay": 0.99985}, {"seed": 2**40}):
+        form.recipe = Pix2PixRecipe(**values)
+        assert form.recipe == Pix2PixRecipe(**values)

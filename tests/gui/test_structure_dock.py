@@ -43,6 +43,8 @@ def dock(viewer: ViewerModel, canvas: Canvas, pixels: np.ndarray, qtbot: QtBot) 
     canvas.set_tile(Tile.from_array(pixels, canvas.layout.pixel_size), "colon")
     dock = StructureDock(viewer)
     qtbot.addWidget(dock)
+    dock.show()
+    qtbot.waitUntil(lambda: dock.structure.latest is not None, timeout=PATIENCE_MS)
     settle(dock, qtbot)
     yield dock
     dock.close()
@@ -152,6 +154,7 @@ def test_contours_need_no_picture(dock: StructureDock, canvas: Canvas, qtbot: Qt
 def test_without_a_tile_the_dock_says_what_to_do(viewer: ViewerModel, canvas: Canvas, qtbot: QtBot) -> None:
     dock = StructureDock(viewer)
     qtbot.addWidget(dock)
+    dock.show()
     qtbot.waitUntil(lambda: dock.card.level is Level.ATTENTION, timeout=PATIENCE_MS)
     assert "no real tile" in dock.card.text
     dock.accept.click()

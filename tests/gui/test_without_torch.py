@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+from small_bundles import small_bundle
 
 WEAVE_LIVE = """
 import sys, time
@@ -28,6 +31,12 @@ while canvas.layers.find(WOVEN) is None or not dock.weaving.is_settled:
     time.sleep(0.005)
     if time.monotonic() > end:
         sys.exit("nothing was woven")
+dock.generator.choose("mine")
+while dock.weaving.generator != "mine" or not dock.weaving.is_settled:
+    QApplication.processEvents()
+    time.sleep(0.005)
+    if time.monotonic() > end:
+        sys.exit("the bundle wove nothing: " + dock.card.text)
 woven = np.asarray(canvas.layers.find(WOVEN).data)
 dock.close_weaving()
 viewer.close()
@@ -37,9 +46,16 @@ print(sorted(docks), "torch" in sys.modules)
 """
 
 
-def test_all_docks_and_live_weaving_leave_torch_unimported():
+def test_all_docks_and_live_weaving_leave_torch_unimported(tmp_path):
+    small_bundle(tmp_path / "mine.safetensors")
     finished = subprocess.run(
-        [sys.executable, "-c", WEAVE_LIVE], capture_output=True, text=True, timeout=150, check=False
+        [sys.executable, "-c", WEAVE_LIVE],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+        env=dict(os.environ, HISTOLOOM_MODELS=str(tmp_path)),
     )
 
-    assert finished.stdout.splitlines()[-1:] == ["['Layout', 'Tiles', 'Weave'] False"], finished.stderr[-2000:]
+    docks = ["Layout", "Structure", "Tiles", "Train generator", "Weave"]
+    assert finished.stdout.splitlines()[-1:] == [f"{docks} False"], finished.stderr[-2000:]

@@ -160,8 +160,8 @@ def test_curves_follow_the_steps_and_a_resumed_run_replaces_what_it_does_again()
     assert (curve.steps, curve.values) == ([10, 20, 25], [1.0, 2.0, 9.0])
     assert "adversarial" not in series.curves("training")
     assert series.curves("held-out")["l1"].steps == [10, 20]
-    assert series.curves("figures")["diversity"].values == [0.5, 0.5]
-    assert series.curves("figures")["color drift haematoxylin"].values == [0.1, 0.1]
+    assert series.curves("diversity")["diversity"].values == [0.5, 0.5]
+    assert series.curves("colour")["color drift haematoxylin"].values == [0.1, 0.1]
 
 
 def test_previews_of_several_steps_show_what_stays_once(tmp_path: Path):

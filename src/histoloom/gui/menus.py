@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from histoloom.errors import HistoloomError
 from histoloom.gui.canvas import canvas_of
 from histoloom.gui.export import RESEARCH_NOTICE, CanvasContents, contents_of, export_canvas, files_of_export
-from histoloom.gui.opening import DOCKS
+from histoloom.gui.opening import add_docks
 from histoloom.gui.readers import TILE_KEY
 from histoloom.gui.writers import layout_of_layer, pixel_size_of
 from histoloom.layouts.opening import layout_stem
@@ -20,9 +20,8 @@ from histoloom.tiles.tile import Tile
 
 
 def open_docks(viewer: Viewer) -> None:
-    """Open the docks Tiles, Layout and Weave as tabs."""
-    for index, name in enumerate(DOCKS):
-        viewer.window.add_plugin_dock_widget("histoloom", name, tabify=index > 0)
+    """Open our docks as tabs."""
+    add_docks(viewer)
 
 
 def use_as_layout(viewer: Viewer) -> None:

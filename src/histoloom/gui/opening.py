@@ -12,8 +12,10 @@ from histoloom.errors import HistoloomError
 if TYPE_CHECKING:
     import napari
 
-DOCKS = ("Tiles", "Layout", "Weave")
+DOCKS = ("Tiles", "Layout", "Structure", "Weave", "Train generator")
 """Display names of our docks, in the order of their tabs."""
+
+_IN_FRONT = "Weave"
 
 
 def has_display() -> bool:
@@ -47,17 +49,26 @@ def open_viewer(show: bool = True) -> tuple[napari.Viewer, dict[str, Any]]:
     from qtpy.QtWidgets import QMainWindow
 
     viewer = napari.Viewer(show=show)
-    docks: dict[str, Any] = {}
-    for name in DOCKS:
-        dock, widget = viewer.window.add_plugin_dock_widget("histoloom", name, tabify=bool(docks))
-        docks[name] = widget
-        main = dock.window()
+    front, docks = add_docks(viewer)
+    main = front.window()
     if isinstance(main, QMainWindow):
         main.resize(max(main.width(), 1400), max(main.height(), 900))
         from qtpy.QtCore import Qt
 
-        main.resizeDocks([dock], [380], Qt.Orientation.Horizontal)
+        main.resizeDocks([front], [380], Qt.Orientation.Horizontal)
     return viewer, docks
+
+
+def add_docks(viewer: napari.Viewer) -> tuple[Any, dict[str, Any]]:
+    """Add our docks to a viewer as tabs; returns the dock that is in front, and the widgets by display name."""
+    front: Any = None
+    docks: dict[str, Any] = {}
+    for name in DOCKS:
+        dock, docks[name] = viewer.window.add_plugin_dock_widget("histoloom", name, tabify=bool(docks))
+        if name == _IN_FRONT:
+            front = dock
+    front.raise_()
+    return front, docks
 
 
 def require_opengl() -> None:

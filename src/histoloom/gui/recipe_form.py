@@ -18,6 +18,7 @@ from histoloom.errors import RecipeError
 from histoloom.recipes import Recipe
 
 _LARGEST = 2**31 - 1
+_FINEST_STEP = 1e-9
 
 
 class RecipeForm(QWidget):
@@ -86,7 +87,10 @@ class RecipeForm(QWidget):
         self._is_loading = True
         try:
             for name, widget in self._widgets.items():
-                widget.value = getattr(recipe, name)
+                value = getattr(recipe, name)
+                if isinstance(value, float):
+                    _make_room(widget, value)
+                widget.value = value
         finally:
             self._is_loading = False
         self._on_changed()
@@ -155,7 +159,7 @@ def _widget_of(name: str, field: FieldInfo) -> Any:
     widget = create_widget(value=field.default, annotation=annotation, name=name, options=options)
     if annotation is float and hasattr(widget.native, "setDecimals"):
         # A spin box rounds what it shows, and the form must give back what it was given.
-        widget.native.setDecimals(max(2, _decimals(field.default), _decimals(options["step"])))
+        widget.native.setDecimals(max(2, _decimals(float(field.default)), _decimals(options["step"])))
         widget.value = field.default
     extra = field.json_schema_extra
     unit = extra.get("unit") if isinstance(extra, dict) else None
@@ -178,14 +182,27 @@ def _limits(field: FieldInfo, whole: bool) -> dict[str, Any]:
     if whole:
         step = int(step or 1)
         return {"min": int(low) + above * step, "max": int(high) - below * step, "step": step}
-    step = step or _step(float(field.default), low, high)
-    return {"min": low + above * step, "max": high - below * step, "step": step}
+    default = float(field.default)
+    step = step or _step(default, low, high)
+    # The least that a spin box tells from the limit itself.
+    least = 10.0 ** -max(2, _decimals(default), _decimals(step))
+    return {"min": low + above * least, "max": high - below * least, "step": step}
 
 
 def _step(default: float, low: float, high: float) -> float:
     """Return a step of one significant digit, about a twentieth of the usual value."""
     size = abs(default) or min(abs(low), abs(high)) or 1.0
-    return max(10.0 ** math.floor(math.log10(min(size, high - low) / 5.0)), 1e-3)
+    return max(10.0 ** math.floor(math.log10(min(size, high - low) / 5.0)), _FINEST_STEP)
+
+
+def _make_room(widget: Any, value: float) -> None:
+    """Let a spin box show a value of any number of decimals as it is; rounding it would change the recipe."""
+    if hasattr(widget.native, "setDecimals"):
+        widget.native.setDecimals(max(widget.native.decimals(), _decimals(value)))
+    if value < widget.min:
+        widget.min = value
+    if value > widget.max:
+        widget.max = value
 
 
 def _decimals(value: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -77,12 +77,23 @@ class StructureDock(QScrollArea):
             self._show_status(Level.WORKING, "Looking for structure …")
         else:
             self._show_status(Level.OK, "Open a tile, or draw nuclei and take their contours.")
-        self.structure.set_live(True)
+        self._has_been_seen = False
+
+    def showEvent(self, event: Any) -> None:
+        """Begin to follow when somebody looks at the dock; a tab that lies behind others costs nothing."""
+        super().showEvent(event)
+        # By then the tabs lie as they will, of which each is in front for a moment while docks are added.
+        QTimer.singleShot(0, self._on_shown)
 
     def closeEvent(self, event: Any) -> None:
         """Stop following; what is shown stays in the Structure layer."""
         self.structure.set_live(False)
         super().closeEvent(event)
+
+    def _on_shown(self) -> None:
+        if not self._has_been_seen and not self.visibleRegion().isEmpty():
+            self._has_been_seen = True
+            self.structure.set_live(self.live.isChecked())
 
     @property
     def chosen_kind(self) -> Kind:

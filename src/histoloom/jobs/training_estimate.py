@@ -70,13 +70,13 @@ def estimate_training(order: TrainingOrder, should_stop: Callable[[], bool]) -> 
         raise TrainingError("The estimate gave no numbers; start the training to see what it takes.") from None
 
 
-def devices_by_name() -> list[str]:
+def devices_by_name(should_stop: Callable[[], bool]) -> list[str]:
     """Return the names of the devices that training could use, the fastest first; none where that cannot be found out.
 
     It is asked of a process of its own, which takes seconds.
     """
     try:
-        answer = _asked(["info", "--json"], lambda: False)
+        answer = _asked(["info", "--json"], should_stop)
         devices = json.loads(answer or "{}").get("devices", [])
     except (TrainingError, ValueError):
         return []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from histoloom.errors import RunError
-from histoloom.runs import RECIPE, START, Run
+from histoloom.errors import RunError, WriteError
+from histoloom.runs import LOCK, PAUSE, RECIPE, START, STOP, Run
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.registry import SYSTEMS, recipe_type
 from histoloom.writing import write_json
@@ -129,3 +131,42 @@ def _values_of(folder: Path) -> dict[str, Any] | None:
     if not isinstance(values, dict) or not {"system", "data"} <= values.keys():
         raise RunError(f"'{ORDER}' of the run '{folder.name}' is damaged; begin a new run.")
     return values
+
+
+def make_ready(folder: Path) -> None:
+    """Check that a run can begin in a folder, and clear what an earlier attempt left that never began.
+
+    Raises
+    ------
+    RunError
+        If there is a run in it, or something else.
+    WriteError
+        If it cannot be looked into or cleared.
+    """
+    if (folder / RECIPE).is_file():
+        raise RunError(f"'{folder.name}' holds a run already; resume it, or choose another folder.")
+    try:
+        names = sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+        taken = [each for each in names if each not in {LOCK, START, STOP, PAUSE}]
+        if taken:
+            raise RunError(
+                f"The folder '{folder.name}' is not empty (it holds '{taken[0]}'); choose a new one for the run."
+            )
+        for name in (STOP, PAUSE):
+            (folder / name).unlink(missing_ok=True)
+        if START in names:
+            shutil.rmtree(folder / START)
+    except OSError as error:
+        raise WriteError(f"The run folder '{folder}' cannot be used ({error.strerror}); choose another.") from error
+
+
+def fresh_run_folder(system: str, day: datetime.date, base: Path | None = None) -> Path:
+    """Return a folder that is not there yet for a run of a system, named by the day."""
+    base = Path.home() / "histoloom-runs" if base is None else base
+    name = f"{system}-{day.isoformat()}"
+    number = 1
+    path = base / name
+    while path.exists():
+        number += 1
+        path = base / f"{name}-{number}"
+    return path

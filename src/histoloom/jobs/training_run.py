@@ -9,13 +9,14 @@ from typing import Literal
 
 from histoloom.errors import RunError
 from histoloom.jobs.event_tail import EventTail
-from histoloom.jobs.recent_runs import remember_run
+from histoloom.jobs.recent_runs import recent_runs, remember_run
 from histoloom.jobs.training_order import TrainingOrder, read_order
 from histoloom.jobs.training_process import TrainingProcess
 from histoloom.jobs.training_series import TrainingSeries
 from histoloom.runs import EVENTS, RECIPE, Run
 from histoloom.training.events import (
     CheckpointSaved,
+    FiguresMeasured,
     StepsDone,
     TrainingEvent,
     TrainingFailed,
@@ -68,17 +69,24 @@ class TrainingRun:
     folder
         The run's folder. A run that is under way is found again by the id of its process, or by the run's lock where
         it was started from a shell.
+
+    Attributes
+    ----------
+    warning
+        A sentence where the latest figures of what is woven say that something went wrong, else empty.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).resolve()
         self.run = Run(self.folder)
         self.series = TrainingSeries()
+        self.warning = ""
         self._tail = EventTail(self.folder / EVENTS)
         self._process = TrainingProcess.find(self.folder)
         self._forced = False
         self._started: TrainingStarted | None = None
         self._latest: StepsDone | None = None
+        self._step = 0
         self._checkpoint: int | None = None
         self._ended: TrainingFinished | TrainingFailed | None = None
         self._said_anything = False
@@ -162,9 +170,7 @@ class TrainingRun:
     def status(self) -> TrainingStatus:
         """How it stands, as of the last `poll`."""
         state = self._active_state() if self._is_alive else self._resting_state()
-        step = max(self._started.step if self._started else 0, self._latest.step if self._latest else 0)
-        if self._ended is not None:
-            step = max(step, self._ended.step)
+        step = self._step
         steps = self._started.steps if self._started else 0
         left = self._latest.seconds_per_step * (steps - step) if self._latest and state == "training" else None
         device = self._started.device if self._started else ""
@@ -188,10 +194,13 @@ class TrainingRun:
     def _take_in(self, place: int, event: TrainingEvent) -> None:
         # Events from before the latest process tell what was reached, and not how that process is doing.
         self._said_anything |= self._process is None or place >= self._process.events_before
+        self._step = event.step
         if isinstance(event, TrainingStarted):
             self._started, self._latest, self._ended = event, None, None
         elif isinstance(event, StepsDone):
             self._latest = event
+        elif isinstance(event, FiguresMeasured):
+            self.warning = event.warning
         elif isinstance(event, CheckpointSaved):
             self._checkpoint = event.step
         elif isinstance(event, TrainingFinished | TrainingFailed):
@@ -254,3 +263,22 @@ class TrainingRun:
         if "Traceback (most recent call last)" in log or not lines:
             return f"Training '{self.folder.name}' failed ({last}); {go_on}."
         return last
+
+
+def runs_under_way() -> list[TrainingRun]:
+    """Return the remembered runs that a process started from a viewer trains now, the latest first."""
+    found = []
+    for folder in recent_runs():
+        process = TrainingProcess.find(folder)
+        if process is not None and process.is_alive:
+            run = TrainingRun(folder)
+            run.poll()
+            found.append(run)
+    return found
+
+
+def refuse_second_training() -> None:
+    """Raise `RunError` if a run is under way: two trainings would take each other's memory and cores."""
+    under_way = runs_under_way()
+    if under_way:
+        raise RunError(f"'{under_way[0].folder.name}' is being trained; wait for its end, or stop it first.")

@@ -18,7 +18,7 @@ from histoloom.training.events import (
     Validated,
 )
 
-Group = Literal["training", "held-out", "figures"]
+Group = Literal["training", "held-out", "diversity", "colour"]
 _WITHOUT_FIGURES = (
     CheckpointSaved, PreviewSaved, StepsDone, TrainingFailed, TrainingFinished, TrainingStarted, Validated,
 )  # fmt: skip
@@ -47,10 +47,10 @@ class TrainingSeries:
     """Curves by group and name; what a resumed run does again replaces what it did before."""
 
     def __init__(self) -> None:
-        self._curves: dict[Group, dict[str, Curve]] = {"training": {}, "held-out": {}, "figures": {}}
+        self._curves: dict[Group, dict[str, Curve]] = {"training": {}, "held-out": {}, "diversity": {}, "colour": {}}
 
     def curves(self, group: Group) -> Mapping[str, Curve]:
-        """Return the curves of a group: losses on training crops, on held-out crops, or figures of woven tissue."""
+        """Return the curves of a group: losses on training or held-out crops, or figures of what is woven."""
         return self._curves[group]
 
     def add(self, event: TrainingEvent) -> None:
@@ -64,7 +64,10 @@ class TrainingSeries:
         elif isinstance(event, Validated):
             self._add("held-out", event.step, event.losses)
         else:
-            self._add("figures", event.step, figures_of(event))
+            figures = figures_of(event)
+            colour = {name: each for name, each in figures.items() if "shift" in name or "drift" in name}
+            self._add("colour", event.step, colour)
+            self._add("diversity", event.step, {name: figures[name] for name in figures if name not in colour})
 
     def _add(self, group: Group, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():

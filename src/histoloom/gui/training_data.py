@@ -1,0 +1,136 @@
+"""What a training shall see, frozen so that the viewer may change while it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from histoloom.errors import TrainingError
+from histoloom.gui.canvas_layers import LAYOUT, PREVIEW, ROLE_KEY, STRUCTURE, TISSUE, WOVEN
+from histoloom.gui.readers import TILE_KEY
+from histoloom.gui.writers import pixel_size_of
+from histoloom.jobs.frozen_tiles import LabelledTile, freeze_tiles
+from histoloom.layouts import Layout, repair_label_map
+from histoloom.tiles.tile import Tile
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Layer
+
+    from histoloom.gui.canvas import Canvas
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """Tiles to train on.
+
+    Parameters
+    ----------
+    name
+        What bundles call them.
+    folder
+        The folder that they lie in, or None for those of the viewer.
+    tiles
+        Returns those of the viewer as they were when they were chosen; it may take long.
+    tile_pixel_size
+        µm per pixel of a folder's tiles, or None for what their files say.
+    licence
+        Under which licence they may be used.
+    """
+
+    name: str
+    folder: Path | None
+    tiles: Callable[[], list[LabelledTile]]
+    tile_pixel_size: float | None = None
+    licence: str = "unknown"
+
+    def written(self, folder: Path, crop: float) -> Path:
+        """Return the folder to train on: the chosen one, or one made in ``folder``; see `freeze_tiles`."""
+        return self.folder if self.folder is not None else freeze_tiles(self.tiles(), folder / self.name, crop)
+
+
+def canvas_tiles(canvas: Canvas) -> Callable[[], list[LabelledTile]]:
+    """Return the canvas's tile and nuclei as they are now.
+
+    Raises
+    ------
+    TrainingError
+        If there is no tile, or it is larger than the canvas: a slide.
+    """
+    tile, layout = canvas.tile, canvas.layout
+    if tile is None:
+        raise TrainingError("There is no real tile on the canvas; open one with its nuclei, or choose a folder.")
+    return lambda: [LabelledTile("the canvas", tile, layout)]
+
+
+def image_layers(layers: Any) -> list[Image]:
+    """Return the layers that may be tiles: RGB pictures, except previews of trainings."""
+    return [each for each in layers if _is(each, "Image") and each.rgb and _role(each) != PREVIEW]
+
+
+def label_layers(layers: Any) -> list[Labels]:
+    """Return the layers that may say where nuclei are."""
+    return [each for each in layers if _is(each, "Labels") and _role(each) not in {STRUCTURE, TISSUE}]
+
+
+def likely_labels(image: Image, labels: list[Labels]) -> Labels | None:
+    """Return the labels that most likely belong to a picture: of its size, best of its name; none for woven ones."""
+    if _role(image) == WOVEN:
+        return None
+    fitting = [each for each in labels if tuple(each.data.shape) == _shape_of(image)]
+    named = [each for each in fitting if image.name.lower() in each.name.lower()]
+    return next(iter([*named, *fitting]), None)
+
+
+def layer_tiles(pairs: list[tuple[Image, Labels]], canvas: Canvas) -> Callable[[], list[LabelledTile]]:
+    """Return pictures and labels of layers as they are now.
+
+    Raises
+    ------
+    TrainingError
+        If there are none.
+    """
+    if not pairs:
+        raise TrainingError("No picture has labels yet; choose the labels of at least one, or choose a folder.")
+    frozen = [_frozen(image, labels, canvas) for image, labels in pairs]
+    return lambda: [each() for each in frozen]
+
+
+def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], LabelledTile]:
+    _, meta, _ = image.as_layer_data_tuple()
+    name, size = image.name, pixel_size_of(meta)
+    is_woven = _role(image) == WOVEN
+    known = image.metadata.get(TILE_KEY)
+    picture = image.data[0] if image.multiscale else image.data
+    if isinstance(picture, np.ndarray) and not isinstance(known, Tile):
+        picture = picture.copy()  # layers are painted and woven into in place
+    layout = canvas.layout if labels is canvas.layers.find(LAYOUT) else None
+    label_map = None if layout is not None else np.array(labels.data)
+
+    def labelled() -> LabelledTile:
+        tile = known if isinstance(known, Tile) else Tile.from_array(np.asarray(picture[..., :3]), size)
+        nuclei = layout
+        if nuclei is None and label_map is not None:
+            mended, _ = repair_label_map(label_map)
+            nuclei = Layout.from_label_map(mended, tile.pixel_size or size)
+        if nuclei is None:
+            raise TrainingError(f"The labels of '{name}' are gone; choose others.")
+        return LabelledTile(name, tile, nuclei, is_woven)
+
+    return labelled
+
+
+def _shape_of(image: Image) -> tuple[int, ...]:
+    picture = image.data[0] if image.multiscale else image.data
+    return tuple(picture.shape[:2])
+
+
+def _role(layer: Layer) -> str:
+    return str(layer.metadata.get(ROLE_KEY, ""))
+
+
+def _is(layer: Layer, kind: str) -> bool:
+    return type(layer).__name__ == kind and (layer.ndim == 2)

@@ -1,0 +1,239 @@
+"""Choosing what to train on: a folder, the canvas, or layers of the viewer."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from histoloom.errors import HistoloomError, TrainingError
+from histoloom.gui.latest_call import LatestCall
+from histoloom.gui.look_chooser import narrow
+from histoloom.gui.training_data import (
+    DataChoice,
+    canvas_tiles,
+    image_layers,
+    label_layers,
+    layer_tiles,
+    likely_labels,
+)
+from histoloom.gui.words import Words
+from histoloom.layouts.tile_folders import open_tile_folder
+
+if TYPE_CHECKING:
+    from histoloom.gui.canvas import Canvas
+
+FOLDER, CANVAS, LAYERS = range(3)
+_TITLES = ("A folder of tiles with labels", "The tile and nuclei on the canvas", "Layers of the viewer")
+_LEFT_OUT = "(left out)"
+
+
+class TrainingDataPanel(QWidget):
+    """The three sources of tiles, their pixel size and licence.
+
+    Parameters
+    ----------
+    canvas
+        Whose tile and layers are offered.
+    parent
+        Qt parent.
+    """
+
+    changed = Signal()
+    """Something else was chosen."""
+    problem = Signal(str)
+    """A sentence, if a folder cannot be used."""
+
+    def __init__(self, canvas: Canvas, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._canvas = canvas
+        self._call = LatestCall(self)
+        self.source = QComboBox()
+        self.source.addItems(_TITLES)
+        self.source.setAccessibleName("What to train on")
+        narrow(self.source)
+        self.folder = QLineEdit()
+        self.folder.setPlaceholderText("Folder with images and labels")
+        self.folder.setAccessibleName("Folder of tiles with labels")
+        self.found, self.canvas_words = Words(), Words()
+        self.pairs: list[tuple[Any, QComboBox]] = []
+        self._chosen: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._rows = QFormLayout()
+        self.pixel_size = QDoubleSpinBox()
+        self.pixel_size.setDecimals(4)
+        self.pixel_size.setRange(0.0, 10.0)
+        self.pixel_size.setSingleStep(0.05)
+        self.pixel_size.setSuffix(" µm")
+        self.pixel_size.setSpecialValueText("as the files say")
+        self.pixel_size.setAccessibleName("Pixel size of the folder's tiles")
+        self.licence = QLineEdit("unknown")
+        self.licence.setToolTip("Licence of the tiles; every bundle that is trained on them says it.")
+        self.licence.setAccessibleName("Licence of the tiles")
+        self._lay_out()
+        self._connect()
+        self.list_layers()
+        if canvas.tile is not None and canvas.layout.nuclei:
+            self.source.setCurrentIndex(CANVAS)
+        self._describe_canvas()
+
+    def choice(self) -> DataChoice:
+        """Return what is chosen, as it is now.
+
+        Raises
+        ------
+        TrainingError
+            If nothing usable is chosen; the sentence says what to do.
+        """
+        licence = self.licence.text().strip() or "unknown"
+        match self.source.currentIndex():
+            case 0:
+                text = self.folder.text().strip()
+                if not text:
+                    raise TrainingError("There is nothing to train on yet; choose a folder of tiles with labels.")
+                folder = Path(text).expanduser()
+                return DataChoice(folder.name, folder, list, self.pixel_size.value() or None, licence)
+            case 1:
+                return DataChoice("canvas", None, canvas_tiles(self._canvas), None, licence)
+            case _:
+                pairs = [(image, combo.currentData()) for image, combo in self.pairs]
+                chosen = [(image, labels) for image, labels in pairs if labels is not None]
+                return DataChoice("layers", None, layer_tiles(chosen, self._canvas), None, licence)
+
+    def choose_folder(self, folder: Path) -> None:
+        """Train on a folder; what is found in it is said a moment later."""
+        self.source.setCurrentIndex(FOLDER)
+        self.folder.setText(str(folder))
+        self.look_into_folder()
+
+    def look_into_folder(self) -> None:
+        """Say what is in the folder, in the background."""
+        text = self.folder.text().strip()
+        self.changed.emit()
+        if not text:
+            self.found.setText("")
+            return
+        self.found.setText("Looking into it…")
+        self._call.start(
+            lambda: open_tile_folder(Path(text).expanduser()).description,
+            lambda description: self.found.setText(f"{description}."),
+            self._on_error,
+        )
+
+    def list_layers(self, *_: object) -> None:
+        """Offer the layers that the viewer has now; what was chosen for those that stay is kept."""
+        while self._rows.rowCount():
+            self._rows.removeRow(0)
+        self.pairs = []
+        layers = self._canvas.viewer.layers
+        labels = label_layers(layers)
+        for image in image_layers(layers):
+            combo = QComboBox()
+            combo.addItem(_LEFT_OUT, None)
+            for each in labels:
+                combo.addItem(each.name, each)
+            wanted = self._chosen.get(image, likely_labels(image, labels))
+            combo.setCurrentIndex(labels.index(wanted) + 1 if wanted in labels else 0)
+            combo.setAccessibleName(f"Labels of {image.name}")
+            narrow(combo)
+            combo.activated.connect(partial(self._on_chosen, image, combo))
+            self._rows.addRow(image.name, combo)
+            self.pairs.append((image, combo))
+        if not self.pairs:
+            self._rows.addRow(QLabel("There is no RGB picture among the layers."))
+
+    def close_panel(self) -> None:
+        """Forget what is under way, and the viewer's layers."""
+        self._call.cancel()
+        self._canvas.tile_changed.disconnect(self._describe_canvas)
+        self._canvas.layout_replaced.disconnect(self._describe_canvas)
+        for event in self._layer_events():
+            event.disconnect(self.list_layers)
+
+    def _layer_events(self) -> tuple[Any, Any]:
+        events = self._canvas.viewer.layers.events
+        return events.inserted, events.removed
+
+    def _lay_out(self) -> None:
+        browse = QPushButton("…")
+        browse.setFixedWidth(28)
+        browse.setAccessibleName("Choose the folder of tiles")
+        browse.clicked.connect(self._on_browse)
+        where = QHBoxLayout()
+        where.addWidget(self.folder, 1)
+        where.addWidget(browse)
+        size = QFormLayout()
+        size.addRow("Pixel size", self.pixel_size)
+        self.pages = [QWidget() for _ in _TITLES]
+        for page, parts in zip(
+            self.pages, ((where, self.found, size), (self.canvas_words,), (self._rows,)), strict=True
+        ):
+            inner = QVBoxLayout(page)
+            inner.setContentsMargins(0, 0, 0, 0)
+            for part in parts:
+                inner.addWidget(part) if isinstance(part, QWidget) else inner.addLayout(part)
+        form = QFormLayout()
+        form.addRow("Licence", self.licence)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.source)
+        for page in self.pages:
+            column.addWidget(page)
+        column.addLayout(form)
+        self._show_page()
+
+    def _connect(self) -> None:
+        self.source.currentIndexChanged.connect(self._on_source)
+        self.folder.editingFinished.connect(self.look_into_folder)
+        self.pixel_size.valueChanged.connect(lambda _value: self.changed.emit())
+        self._canvas.tile_changed.connect(self._describe_canvas)
+        self._canvas.layout_replaced.connect(self._describe_canvas)
+        for event in self._layer_events():
+            event.connect(self.list_layers)
+
+    def _on_source(self) -> None:
+        self._show_page()
+        self._describe_canvas()
+        self.changed.emit()
+
+    def _on_chosen(self, image: Any, combo: QComboBox, _index: int) -> None:
+        self._chosen[image] = combo.currentData()
+        self.changed.emit()
+
+    def _show_page(self) -> None:
+        for index, page in enumerate(self.pages):
+            page.setVisible(index == self.source.currentIndex())
+
+    def _on_browse(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder of tiles with labels", self.folder.text())
+        if name:
+            self.choose_folder(Path(name))
+
+    def _on_error(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, HistoloomError) else f"The folder cannot be read ({error})."
+        self.found.setText("")
+        self.problem.emit(text)
+
+    def _describe_canvas(self, *_: object) -> None:
+        tile, layout = self._canvas.tile, self._canvas.layout
+        if tile is None:
+            self.canvas_words.setText("There is no real tile on the canvas yet.")
+            return
+        height, width = tile.shape
+        self.canvas_words.setText(
+            f"{height} × {width} pixels and {len(layout.nuclei):,} nuclei, cut into pieces so that some are held out."
+        )
