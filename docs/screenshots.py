@@ -82,8 +82,29 @@ def main() -> None:
     canvas.comparison.side_by_side()
     save(viewer, "side-by-side.png")
     canvas.comparison.side_by_side()
+    take_train(viewer, docks["Train generator"])
     weave.close_weaving()
     viewer.close()
+
+
+def take_train(viewer: Any, dock: Any) -> None:
+    """Train a small network on the canvas for a while, and take the dock that follows it."""
+    from histoloom.training.systems.pix2pix_recipe import Pix2PixRecipe
+
+    recipe = Pix2PixRecipe(
+        width=16, discriminator_width=16, depth=6, crop_size=64, pixel_size=0.5, device="cpu", log_every=5,
+        validate_every=25, preview_every=50, checkpoint_every=50, previews=3,
+    )  # fmt: skip
+    bring_up(dock)
+    dock.recipe.show_recipe("pix2pix", recipe)
+    dock.data.source.setCurrentIndex(1)
+    dock.folder.setText(str(Path(tempfile.mkdtemp()) / "colon"))
+    dock.start_training()
+    wait(lambda: dock.session.run is not None and max(dock.session.run.run.previews(), default=0) >= 300, 900)
+    viewer.reset_view()
+    save(viewer, "train.png")
+    dock.stop_training()
+    wait(lambda: not dock.session.status.is_active)
 
 
 def bring_up(widget: Any) -> None:
@@ -105,16 +126,16 @@ def save(viewer: Any, name: str) -> None:
     Image.fromarray(np.ascontiguousarray(pixels[..., :3])).save(FOLDER / name, optimize=True)
 
 
-def wait(done: Callable[[], bool]) -> None:
-    """Let the viewer work until something is done."""
+def wait(done: Callable[[], bool], patience: float = 120) -> None:
+    """Let the viewer work until something is done, at most so many seconds."""
     from qtpy.QtWidgets import QApplication
 
-    end = time.monotonic() + 120
+    end = time.monotonic() + patience
     while not done():
         QApplication.processEvents()
         time.sleep(0.005)
         if time.monotonic() > end:
-            sys.exit("The viewer took over two minutes; try again on a quieter machine.")
+            sys.exit(f"The viewer took over {patience:.0f} s; try again on a quieter machine.")
 
 
 if __name__ == "__main__":
