@@ -12,6 +12,7 @@ from histoloom.layouts import Layout
 from histoloom.models import ConditionFacts, TrainingSource
 from histoloom.recipes import recipe_field
 from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.previews import condition_picture
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.contract import NetworkFacts
 from histoloom.training.systems.registry import register_system
@@ -29,8 +30,11 @@ class TinySystem:
     recipe_type: ClassVar = TinyRecipe
     saved: ClassVar[str] = "generator"
     facts = NetworkFacts("generator", "none", 2, True)
+    margin = reference_size = 0
+    relative_rates: ClassVar[Mapping[str, float]] = {}
     condition = ConditionFacts(encoding="mask", channels=1)
     compares_conditions = True
+    planes = 1
     crop_multiple = 4
 
     def __init__(self, recipe, data):
@@ -39,6 +43,9 @@ class TinySystem:
 
     def encode(self, crop: LabelledPicture):
         return (crop.label_map > 0).astype(np.float32)[None]
+
+    def picture_of(self, condition):
+        return condition_picture(condition)
 
     def build(self):
         generator = nn.Sequential(

@@ -5,6 +5,7 @@ from histoloom.conditions.class_maps import ClassesEncoding, ClassesRecipe
 from histoloom.conditions.edges import EdgeRecipe, detect_edges, edge_halo, found_edges, resolved_edges
 from histoloom.conditions.encoding import Encoding
 from histoloom.conditions.mask_and_structure import MaskAndStructureEncoding, MaskAndStructureRecipe
+from histoloom.conditions.nuclei_and_tissue import NucleiAndTissueEncoding, NucleiAndTissueRecipe
 from histoloom.conditions.nucleus_maps import DistanceEncoding, HoVerEncoding
 from histoloom.conditions.registry import ENCODINGS, encoding_from_json
 from histoloom.conditions.stacked import StackedEncoding
@@ -38,6 +39,8 @@ __all__ = [
     "HoVerEncoding",
     "MaskAndStructureEncoding",
     "MaskAndStructureRecipe",
+    "NucleiAndTissueEncoding",
+    "NucleiAndTissueRecipe",
     "StackedEncoding",
     "StructureLabelsEncoding",
     "StructureLabelsRecipe",

@@ -9,6 +9,7 @@ from typing import Any
 from histoloom.conditions.class_maps import ClassesEncoding
 from histoloom.conditions.encoding import Encoding, RecipeEncoding
 from histoloom.conditions.mask_and_structure import MaskAndStructureEncoding
+from histoloom.conditions.nuclei_and_tissue import NucleiAndTissueEncoding
 from histoloom.conditions.nucleus_maps import DistanceEncoding, HoVerEncoding
 from histoloom.conditions.stacked import StackedEncoding
 from histoloom.conditions.structure_labels import StructureLabelsEncoding
@@ -23,6 +24,7 @@ ENCODINGS: MappingProxyType[str, type[RecipeEncoding[Any]]] = MappingProxyType(
             MaskAndStructureEncoding,
             DistanceEncoding,
             HoVerEncoding,
+            NucleiAndTissueEncoding,
         )
     }
 )

@@ -38,6 +38,14 @@ class SeesStructure(Protocol):
         """Return the same with the structure that a person has accepted for the canvas, or without any."""
 
 
+@runtime_checkable
+class PreviewsSooner(Protocol):
+    """A prepared generator that is quicker where bytes need not be those of the whole."""
+
+    def preview(self, layout: Layout, seed: int, window: Window) -> NDArray[np.uint8]:
+        """Return what `weave` does, to within 2 of 255."""
+
+
 class Generator(Protocol):
     """A way to weave tissue: a name, a recipe, and the preparation of a look."""
 

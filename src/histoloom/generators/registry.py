@@ -18,6 +18,7 @@ GENERATORS: dict[str, str] = {"texture": "histoloom.generators.texture:TextureWe
 """Where each generator's class lives, as ``module:attribute``, so that another process can import it too."""
 
 BUNDLE_GENERATORS: Mapping[str, str] = {
+    "loom": "histoloom.generators.loom:LoomGenerator",
     "pix2pix": "histoloom.generators.bundles:BundleGenerator",
     "mode-seeking-pix2pix": "histoloom.generators.bundles:BundleGenerator",
 }

@@ -33,7 +33,7 @@ from io import FileIO
 from histoloom import __version__
 from histoloom.conditions import AcceptedStructure
 from histoloom.errors import HistoloomError, WeaveProcessError
-from histoloom.generators.contract import PreparedGenerator
+from histoloom.generators.contract import PreparedGenerator, PreviewsSooner
 from histoloom.generators.registry import generator_named, register_generator
 from histoloom.generators.weaving import pieces, seeing
 from histoloom.jobs.messages import (
@@ -192,7 +192,8 @@ class _Weaver:
             started = time.perf_counter()
             if whole is None:
                 # By the contract, nuclei further away than the halo change nothing here.
-                pixels = prepared.weave(self._nuclei.near(piece.expanded(prepared.halo)), seed, piece)
+                shown = prepared.preview if isinstance(prepared, PreviewsSooner) else prepared.weave
+                pixels = shown(self._nuclei.near(piece.expanded(prepared.halo)), seed, piece)
             else:
                 pixels = whole[piece.slices]
             slot = self._inbox.take_slot()

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.tiles.stains import combine_stains, separate_stains
 from histoloom.training.data import LabelledPicture
 from histoloom.training.recipe import TrainingRecipe
+from histoloom.window import Window
+
+_REFERENCE_TRIES = 16
 
 _ELASTIC_GRID = 32
 """Pixels between the random displacements that an elastic deformation interpolates."""
 
 
 def augmented_crop(
-    picture: LabelledPicture, recipe: TrainingRecipe, pixel_size: float, random: np.random.Generator
+    picture: LabelledPicture,
+    recipe: TrainingRecipe,
+    pixel_size: float,
+    random: np.random.Generator,
+    margin: int = 0,
 ) -> LabelledPicture:
     """Return a random crop ``recipe.crop_size`` wide: turned, mirrored, scaled, deformed, its stains jittered.
 
-    Where the tile is smaller than what is asked for, it is continued by reflection.
+    A margin of so many pixels on each side comes on top. Where the tile is smaller than what is asked for, it is
+    continued by reflection.
     """
-    size = recipe.crop_size
+    size = recipe.crop_size + 2 * margin
     scale = 1.0 + recipe.scale_spread * random.uniform(-1, 1)
     angle = 0.0
     if recipe.rotate == "quarter turns":
@@ -54,7 +64,8 @@ def augmented_crop(
     image, label_map = sampled(picture, y, x)
     if recipe.stain_jitter > 0:
         image = stains_jittered(image, recipe.stain_jitter, random)
-    return LabelledPicture(image, label_map, picture.class_of)
+    footprint = Window(*(int(each) for each in (*np.floor(center - reach), *np.ceil(center + reach) + 1)))
+    return LabelledPicture(image, label_map, picture.class_of, picture.tile or picture, footprint)
 
 
 def plain_crop(picture: LabelledPicture, size: int, random: np.random.Generator) -> LabelledPicture:
@@ -64,19 +75,46 @@ def plain_crop(picture: LabelledPicture, size: int, random: np.random.Generator)
         start = int(random.integers(side - size + 1)) if side >= size else -((size - side) // 2)
         grids.append(np.arange(size, dtype=np.float64) + start)
     rows, columns = np.meshgrid(*grids, indexing="ij")
-    return LabelledPicture(*sampled(picture, rows, columns), picture.class_of)
+    footprint = Window(int(grids[0][0]), int(grids[1][0]), int(grids[0][-1]) + 1, int(grids[1][-1]) + 1)
+    return LabelledPicture(*sampled(picture, rows, columns), picture.class_of, picture.tile or picture, footprint)
+
+
+def reference_crop(crop: LabelledPicture, size: int, margin: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Return another place of a crop's tile, RGB ``uint8 (size, size, 3)``, turned and mirrored at random.
+
+    It does not overlap the crop without its margin, because a discriminator that saw the same place twice would learn
+    it by heart (Hou et al. 2019, section 4.2). Where the tile has no room for that, it is what overlaps least.
+    """
+    tile = crop.tile or crop
+    taken = crop.footprint
+    if taken is not None and margin:
+        # A pixel of the crop covers about as much of the tile in both directions.
+        taken = taken.expanded(-math.floor(margin * min(taken.shape) / crop.label_map.shape[0]))
+    rows, columns = (max(side - size, 0) + 1 for side in tile.label_map.shape)
+    places = [(int(random.integers(rows)), int(random.integers(columns))) for _ in range(_REFERENCE_TRIES)]
+    # Corners last: they are taken only where no random place is free.
+    places += [(y, x) for y in (0, rows - 1) for x in (0, columns - 1)]
+    windows = [Window(y, x, y + size, x + size) for y, x in places]
+    chosen = windows[0] if taken is None else min(windows, key=lambda each: math.prod(each.intersection(taken).shape))
+    y, x = np.meshgrid(np.arange(chosen.y0, chosen.y1), np.arange(chosen.x0, chosen.x1), indexing="ij")
+    pixels, _ = sampled(tile, y.astype(np.float64), x.astype(np.float64))
+    turned = np.rot90(pixels, int(random.integers(4)))
+    return np.ascontiguousarray(turned[::-1] if random.integers(2) else turned)
 
 
 def sampled(
     picture: LabelledPicture, y: NDArray[np.float64], x: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Return image (bilinear) and label map (nearest) at the places ``y, x`` of a picture, each ``(H, W)``."""
+    """Return image and label map at the places ``y, x`` of a picture, each ``(H, W)``.
+
+    Bicubic interpolation leaves the image more of its sharpness than bilinear; labels are those of the nearest pixel.
+    """
     import cv2
 
     across, down = x.astype(np.float32), y.astype(np.float32)
     # A few float32 digits off a whole pixel would blur; OpenCV's own grid is no finer.
     across, down = np.round(across, 3), np.round(down, 3)
-    image = cv2.remap(picture.image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    image = cv2.remap(picture.image, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     # Whole numbers up to 2**24 are exact in float32, and a tile has fewer nuclei.
     labels = cv2.remap(
         picture.label_map.astype(np.float32), across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101

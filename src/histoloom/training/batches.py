@@ -13,15 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from histoloom.generators.networks.canonical_stain import stain_rows
 from histoloom.keyed_random import keyed_generator, keyed_hash
-from histoloom.training.augmentation import augmented_crop, plain_crop
+from histoloom.training.augmentation import augmented_crop, plain_crop, reference_crop
 from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.recipe import TrainingRecipe
 
 Encode = Callable[[LabelledPicture], NDArray[np.float32]]
 """What makes the condition ``float32 (C, H, W)`` of a crop."""
 
-_ORDER, _CROP, _OTHER_ORDER, _OTHER_CROP, _VALIDATION = range(1, 6)
+_ORDER, _CROP, _OTHER_ORDER, _OTHER_CROP, _VALIDATION, _REFERENCE, _VALIDATION_REFERENCE = range(1, 8)
 _PREFETCHED = 2
 
 
@@ -37,20 +38,26 @@ class Batch:
         The real pictures in -1..1, ``float32 (B, 3, H, W)``.
     other_condition
         Conditions of other crops, drawn apart, where the system compares two; else None.
+    reference
+        Where the system sees looks: pictures of other places of the same tiles in -1..1, ``float32 (B, 3, h, w)``.
+    stains
+        Where the system sees looks: stains of the whole tiles, see `canonical_stain.stain_rows`.
     """
 
     condition: torch.Tensor
     image: torch.Tensor
     other_condition: torch.Tensor | None = None
+    reference: torch.Tensor | None = None
+    stains: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
         blocking = device.type == "cpu"
         moved = [
             None if each is None else each.to(device, non_blocking=not blocking)
-            for each in (self.condition, self.image, self.other_condition)
+            for each in (self.condition, self.image, self.other_condition, self.reference, self.stains)
         ]
-        return Batch(moved[0], moved[1], moved[2])
+        return Batch(*moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +72,10 @@ class Batches:
         Whether conditions of other crops come along.
     rank, world_size
         Which of several devices this is; together they see ``world_size * batch_size`` crops a step.
+    margin
+        Pixels of the condition beyond the crop's picture on each side.
+    reference_size
+        Height and width of pictures of other places of the crops' tiles; 0 for none.
     """
 
     data: TrainingData
@@ -73,6 +84,8 @@ class Batches:
     with_other: bool = False
     rank: int = 0
     world_size: int = 1
+    margin: int = 0
+    reference_size: int = 0
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0."""
@@ -82,7 +95,7 @@ class Batches:
         others = None
         if self.with_other:
             others = [self._crop(place, _OTHER_ORDER, _OTHER_CROP) for place in range(first, first + size)]
-        return as_batch(crops, self.encode, others)
+        return self._batch(crops, others, _REFERENCE, first)
 
     def validation(self) -> list[Batch]:
         """Return the fixed held-out crops, one to a batch."""
@@ -90,8 +103,8 @@ class Batches:
         batches = []
         for place in range(self.recipe.validation_crops):
             random = keyed_generator(self.recipe.seed, _VALIDATION, place)
-            crop = plain_crop(pictures[place % len(pictures)], self.recipe.crop_size, random)
-            batches.append(as_batch([crop], self.encode))
+            crop = plain_crop(pictures[place % len(pictures)], self.recipe.crop_size + 2 * self.margin, random)
+            batches.append(self._batch([crop], None, _VALIDATION_REFERENCE, place))
         return batches
 
     def stream(self, first: int, last: int) -> Iterator[tuple[int, Batch, float]]:
@@ -117,7 +130,18 @@ class Batches:
     def _crop(self, place: int, order: int, crop: int) -> LabelledPicture:
         tile = shuffled_index(place, len(self.data.training), self.recipe.seed, order)
         random = keyed_generator(self.recipe.seed, crop, place)
-        return augmented_crop(self.data.training[tile], self.recipe, self.data.pixel_size, random)
+        return augmented_crop(self.data.training[tile], self.recipe, self.data.pixel_size, random, self.margin)
+
+    def _batch(
+        self, crops: Sequence[LabelledPicture], others: Sequence[LabelledPicture] | None, key: int, first: int
+    ) -> Batch:
+        references = None
+        if self.reference_size:
+            references = [
+                reference_crop(crop, self.reference_size, self.margin, keyed_generator(self.recipe.seed, key, place))
+                for place, crop in enumerate(crops, first)
+            ]
+        return as_batch(crops, self.encode, others, self.margin, references)
 
 
 def shuffled_index(place: int, count: int, *key: int) -> int:
@@ -128,15 +152,27 @@ def shuffled_index(place: int, count: int, *key: int) -> int:
 
 
 def as_batch(
-    crops: Sequence[LabelledPicture], encode: Encode, others: Sequence[LabelledPicture] | None = None
+    crops: Sequence[LabelledPicture],
+    encode: Encode,
+    others: Sequence[LabelledPicture] | None = None,
+    margin: int = 0,
+    references: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Batch:
-    """Return crops as the tensors that networks see."""
-    image = np.stack([crop.image for crop in crops]).transpose(0, 3, 1, 2)
+    """Return crops as the tensors that networks see; pictures are without the margin."""
+    inner = slice(margin, -margin or None)
     return Batch(
         _stacked([encode(crop) for crop in crops]),
-        torch.from_numpy(np.ascontiguousarray(image)).float().div_(127.5).sub_(1.0),
+        as_tensor([crop.image[inner, inner] for crop in crops]),
         None if others is None else _stacked([encode(crop) for crop in others]),
+        None if references is None else as_tensor(references),
+        None if references is None else stain_rows([crop.stains for crop in crops]),
     )
+
+
+def as_tensor(pictures: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    """Return pictures RGB ``uint8 (H, W, 3)`` as ``float32 (B, 3, H, W)`` in -1..1: the inverse of `as_pictures`."""
+    image = np.stack(pictures).transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(image)).float().div_(127.5).sub_(1.0)
 
 
 def as_pictures(images: torch.Tensor) -> NDArray[np.uint8]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from histoloom.layouts.classes import DEFAULT_CLASSES
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
 from histoloom.models import TrainingSource
+from histoloom.tiles.stain_summary import StainSummary
+from histoloom.window import Window
 
 _SAME_PIXEL_SIZE = 0.02
 
@@ -32,11 +35,22 @@ class LabelledPicture:
         ``int32 (H, W)``: 0 for background, n for the nth nucleus of the tile.
     class_of
         ``uint8 (N + 1,)``: the class of each label as an index into the data's classes; that of 0 has no meaning.
+    tile
+        For a crop, the tile that it is of.
+    footprint
+        For a crop, the box of the tile in which its pixels lie.
     """
 
     image: NDArray[np.uint8]
     label_map: NDArray[np.int32]
     class_of: NDArray[np.uint8]
+    tile: LabelledPicture | None = None
+    footprint: Window | None = None
+
+    @cached_property
+    def stains(self) -> StainSummary:
+        """The stains of the whole tile, also for a crop: what a few hundred pixels show would depend on the crop."""
+        return StainSummary.of(self.image) if self.tile is None else self.tile.stains
 
     def layout(self, classes: Sequence[str], pixel_size: float) -> Layout:
         """Return the nuclei as a layout, with the names of their classes."""
@@ -80,6 +94,7 @@ def read_training_data(
     seed: int = 0,
     tile_pixel_size: float | None = None,
     licence: str = "unknown",
+    leave_out: Collection[str] = (),
 ) -> TrainingData:
     """Read a folder of tiles and labels; see `histoloom.layouts.tile_folders.open_tile_folder` for its formats.
 
@@ -95,6 +110,8 @@ def read_training_data(
         µm per pixel of the tiles (default: what each file says, else 0.25).
     licence
         Under which licence the tiles may be used; bundles carry it.
+    leave_out
+        Names of tiles that are not used, such as those with ink on them.
 
     Raises
     ------
@@ -104,7 +121,7 @@ def read_training_data(
         If a file is damaged, or a picture and its labels differ in size.
     """
     opened = folder if isinstance(folder, TileFolder) else open_tile_folder(folder, tile_pixel_size)
-    labelled = tuple(pair for pair in opened.pairs if pair.labels is not None)
+    labelled = tuple(pair for pair in opened.pairs if pair.labels is not None and pair.id not in leave_out)
     if len(labelled) < 2:
         raise TrainingError(
             f"The folder '{opened.path.name}' has {len(labelled)} labelled tile and training needs at least two, "
@@ -137,6 +154,34 @@ def read_training_data(
         pixel_size,
         (TrainingSource(name=opened.path.name, licence=licence, tiles=len(labelled), sha256=digest.hexdigest()),),
         {"by": by, **parts},
+    )
+
+
+def combined_training_data(parts: Sequence[TrainingData]) -> TrainingData:
+    """Return several folders' tiles as one set; each keeps its own split.
+
+    Raises
+    ------
+    TrainingError
+        If there are none, or they were read at different pixel sizes.
+    """
+    if len({part.pixel_size for part in parts}) != 1:
+        raise TrainingError("The folders were read at different pixel sizes; read them at the recipe's.")
+    present = {name for part in parts for name in part.classes}
+    known = [each.name for each in DEFAULT_CLASSES if each.name in present]
+    classes = (*known, *sorted(present.difference(known)))
+
+    def reclassed(pictures: Sequence[LabelledPicture], own: Sequence[str]) -> list[LabelledPicture]:
+        table = np.array([classes.index(name) for name in own], np.uint8)
+        return [LabelledPicture(each.image, each.label_map, table[each.class_of]) for each in pictures]
+
+    return TrainingData(
+        tuple(picture for part in parts for picture in reclassed(part.training, part.classes)),
+        tuple(picture for part in parts for picture in reclassed(part.validation, part.classes)),
+        classes,
+        parts[0].pixel_size,
+        tuple(source for part in parts for source in part.sources),
+        {"by": [part.split for part in parts]},
     )
 
 

@@ -40,7 +40,7 @@ from histoloom.training.figures import measured_figures
 from histoloom.training.memory import check_crop, check_memory, fitting_words, free_memory
 from histoloom.training.meter import Meter
 from histoloom.training.optimization import Optimization
-from histoloom.training.previews import condition_picture, save_preview
+from histoloom.training.previews import save_preview
 from histoloom.training.randomness import keyed_torch
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.stop_and_pause import Requests
@@ -151,14 +151,15 @@ class _Loop:
         self._needed = needed
         with keyed_torch(torch.device("cpu"), self.recipe.seed, _WEIGHTS):
             networks = system.build()
-        self._optimization = Optimization(fabric, networks, self.recipe)
+        self._optimization = Optimization(fabric, networks, self.recipe, system.relative_rates)
         self._averaged: AveragedModel | None = None
         if self.recipe.average_decay > 0:
             average = get_ema_multi_avg_fn(self.recipe.average_decay)
             self._averaged = AveragedModel(networks[system.saved], multi_avg_fn=average, use_buffers=True)
         self._batches = Batches(
-            data, self.recipe, system.encode, system.compares_conditions, fabric.global_rank, fabric.world_size
-        )
+            data, self.recipe, system.encode, system.compares_conditions, fabric.global_rank, fabric.world_size,
+            system.margin, system.reference_size,
+        )  # fmt: skip
         self._validation: list[Batch] = []
 
     @property
@@ -279,7 +280,7 @@ class _Loop:
         with self._looking_on(self.saved_network):
             for place, batch in enumerate(self._validation[: self.recipe.previews]):
                 on_device = batch.to(self.fabric.device)
-                row = [condition_picture(batch.condition[0].numpy()), as_pictures(batch.image)[0]]
+                row = [self.system.picture_of(batch.condition[0].numpy()), as_pictures(batch.image)[0]]
                 woven = []
                 for seed in range(self.recipe.compared_weaves if place == 0 else _PREVIEW_SEEDS):
                     with keyed_torch(self.fabric.device, seed, _WOVEN):

@@ -64,7 +64,14 @@ def estimate_training(recipe: TrainingRecipe, data: TrainingData) -> TrainingEst
     with keyed_torch(torch.device("cpu"), recipe.seed):
         networks = system.build()
     optimization = Optimization(fabric, networks, recipe)
-    batches = Batches(data, recipe, system.encode, system.compares_conditions)
+    batches = Batches(
+        data,
+        recipe,
+        system.encode,
+        system.compares_conditions,
+        margin=system.margin,
+        reference_size=system.reference_size,
+    )
     preparing = training = 0.0
     # The first step also chooses kernels and makes the optimizers' state.
     for step in range(1 + _TIMED_STEPS):

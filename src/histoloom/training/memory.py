@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from histoloom.errors import TrainingError
+from histoloom.generators.networks.canonical_stain import STAIN_ROW
 from histoloom.training.batches import Batch
 from histoloom.training.systems.contract import Forward, System
 
@@ -64,11 +65,16 @@ def estimate_memory(system: System, batch_size: int, crop_size: int, *, mixed: b
         system.recipe = system.recipe.model_copy(update={"crop_size": crop_size})
     with torch.device("meta"):
         networks = system.build()
-        condition = torch.empty(batch_size, system.condition.channels, crop_size, crop_size)
+        side = crop_size + 2 * system.margin
+        condition = torch.empty(batch_size, system.planes, side, side)
         image = torch.empty(batch_size, 3, crop_size, crop_size)
         probe = _Probe(networks)
         with _shapes_said(system, crop_size), torch.autograd.graph.saved_tensors_hooks(probe.keep, lambda each: each):
-            system.step(probe, Batch(condition, image, condition if system.compares_conditions else None))
+            other = condition if system.compares_conditions else None
+            reference = torch.empty(batch_size, 3, system.reference_size, system.reference_size)
+            stains = torch.empty(batch_size, 2, STAIN_ROW)
+            looks = (reference, stains) if system.reference_size else (None, None)
+            system.step(probe, Batch(condition, image, other, *looks))
     weights = {name: _bytes_of(each) for name, each in networks.items()}
     fixed = _OPTIMIZED_COPIES * sum(weights.values()) + weights[system.saved]
     return int((fixed + probe.peak * (_MIXED if mixed else 1.0)) * _WORKSPACE)

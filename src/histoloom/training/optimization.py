@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import nn
 
 from histoloom.training.learning_rates import constant_then_linear
@@ -26,10 +28,19 @@ class Optimization:
         By name; Adam trains each of them.
     recipe
         Learning rate and its plan, Adam's betas, and the limit on gradients.
+    relative_rates
+        By what the learning rate of some networks is multiplied.
     """
 
-    def __init__(self, fabric: Fabric, networks: Mapping[str, nn.Module], recipe: TrainingRecipe) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        networks: Mapping[str, nn.Module],
+        recipe: TrainingRecipe,
+        relative_rates: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self.recipe = recipe
+        self._relative_rates = relative_rates
         self._fabric = fabric
         self._plain = dict(networks)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
@@ -53,11 +64,11 @@ class Optimization:
         return self._plain
 
     def plan_learning_rate(self, step: int) -> float:
-        """Set the learning rate of a step, counted from 0, and return it."""
+        """Set the learning rates of a step, counted from 0, and return the one that others are relative to."""
         rate = self.recipe.learning_rate * constant_then_linear(step, self.recipe.steps, self.recipe.decay_from)
-        for optimizer in self.optimizers.values():
+        for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * self._relative_rates.get(name, 1.0)
         return rate
 
     @contextmanager
@@ -66,11 +77,11 @@ class Optimization:
         network = self._plain[name]
         parameters = [each for each in network.parameters() if each.requires_grad]
 
-        def forward(*inputs: torch.Tensor) -> torch.Tensor:
+        def forward(*inputs: torch.Tensor) -> Any:
             # Not the wrapped network: over several devices it would wait for gradients that never come.
             with self._fabric.autocast():
-                result: torch.Tensor = network(*inputs)
-            return result.float()
+                result = network(*inputs)
+            return apply_to_collection(result, torch.Tensor, torch.Tensor.float)
 
         for each in parameters:
             each.requires_grad_(False)

@@ -18,14 +18,13 @@ from histoloom.conditions import AcceptedStructure, Encoding, encoding_from_json
 from histoloom.errors import BundleError
 from histoloom.generators.bundles.anchored_windows import AnchoredWindows
 from histoloom.generators.bundles.recipe import BundleRecipe
-from histoloom.generators.bundles.resampling import Resampling
+from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.bundles.seen import Picture, seen_condition, sees_classes, with_known_classes
 from histoloom.generators.texture import TextureRecipe, TextureWeaver
 from histoloom.keyed_random import keyed_hash
 from histoloom.layouts import Layout
 from histoloom.layouts.transforms import rescaled
 from histoloom.models import BundleHeader, load_bundle
-from histoloom.models.header import PIXEL_SIZE_TOLERANCE
 from histoloom.models.shipped import check_shipped
 from histoloom.tiles.looks import AnyLook, NamedLook, look_with_pixels
 from histoloom.window import Window
@@ -33,7 +32,6 @@ from histoloom.window import Window
 if TYPE_CHECKING:
     from histoloom.generators.networks.bundled import BundledNetwork
 
-_LEAST_SCALE, _MOST_SCALE = 0.2, 5.0
 _MOST_KEPT_BYTES = 96 * 2**20
 _MOST_SIDE = 2048
 
@@ -101,7 +99,7 @@ class BundleGenerator:
         LookError
             If the texture weaver cannot work with the look.
         """
-        factor = self._factor(recipe, pixel_size)
+        factor = network_pixels_per_pixel(self.header, self._path.name, pixel_size, rescale=recipe.rescale)
         picture = None
         if recipe.structure == "texture weaver":
             with_pixels = look_with_pixels(look, "Texture weaver (no training)")
@@ -110,18 +108,6 @@ class BundleGenerator:
         return PreparedBundle(
             network, self.header, self._path.name, self._encoding, self._side, recipe, factor, picture
         )
-
-    def _factor(self, recipe: BundleRecipe, pixel_size: float) -> float:
-        """Return how many of the network's pixels one of the canvas is wide."""
-        factor = pixel_size / self.header.pixel_size
-        if 1 / (1 + PIXEL_SIZE_TOLERANCE) <= factor <= 1 + PIXEL_SIZE_TOLERANCE:
-            return 1.0
-        sizes = f"'{self._path.name}' was trained at {self.header.pixel_size:g} µm per pixel and the canvas has"
-        if not _LEAST_SCALE <= factor <= _MOST_SCALE:
-            raise BundleError(f"{sizes} {pixel_size:g}, too far apart to rescale; choose another bundle.")
-        if not recipe.rescale:
-            raise BundleError(f"{sizes} {pixel_size:g}; switch 'Rescale' on in the recipe, or choose another bundle.")
-        return factor
 
 
 class PreparedBundle:

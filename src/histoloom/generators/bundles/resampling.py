@@ -7,7 +7,40 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from histoloom.errors import BundleError
+from histoloom.models import BundleHeader
+from histoloom.models.header import PIXEL_SIZE_TOLERANCE
 from histoloom.window import Window
+
+_LEAST_SCALE, _MOST_SCALE = 0.2, 5.0
+
+
+def network_pixels_per_pixel(header: BundleHeader, name: str, pixel_size: float, *, rescale: bool) -> float:
+    """Return how many pixels of a network one of the canvas is wide; exactly 1 where they are taken for the same.
+
+    Parameters
+    ----------
+    header, name
+        Of the network's bundle.
+    pixel_size
+        µm per pixel of the canvas.
+    rescale
+        Whether they may differ.
+
+    Raises
+    ------
+    BundleError
+        If they differ and may not, or are too far apart.
+    """
+    factor = pixel_size / header.pixel_size
+    if 1 / (1 + PIXEL_SIZE_TOLERANCE) <= factor <= 1 + PIXEL_SIZE_TOLERANCE:
+        return 1.0
+    sizes = f"'{name}' was trained at {header.pixel_size:g} µm per pixel and the canvas has"
+    if not _LEAST_SCALE <= factor <= _MOST_SCALE:
+        raise BundleError(f"{sizes} {pixel_size:g}, too far apart to rescale; choose another bundle.")
+    if not rescale:
+        raise BundleError(f"{sizes} {pixel_size:g}; switch 'Rescale' on in the recipe, or choose another bundle.")
+    return factor
 
 
 class Resampling:

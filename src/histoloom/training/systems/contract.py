@@ -18,7 +18,7 @@ from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.recipe import TrainingRecipe
 
 Losses = dict[str, torch.Tensor]
-Forward = Callable[..., torch.Tensor]
+Forward = Callable[..., Any]
 
 
 class Work(Protocol):
@@ -65,15 +65,34 @@ class System(Protocol):
         """What the saved network sees."""
 
     @property
+    def planes(self) -> int:
+        """How many planes `encode` returns: the condition's, and what else a step needs."""
+
+    @property
     def compares_conditions(self) -> bool:
         """Whether batches need conditions of other crops."""
+
+    @property
+    def relative_rates(self) -> Mapping[str, float]:
+        """By what the learning rate of some networks is multiplied; 1 for those that it does not name."""
+
+    @property
+    def margin(self) -> int:
+        """How many pixels of condition on each side of what it weaves the saved network needs."""
+
+    @property
+    def reference_size(self) -> int:
+        """Height and width of the pictures of other places that say how a tile looks; 0 for systems without looks."""
 
     @property
     def crop_multiple(self) -> int:
         """What the side of a crop must be a multiple of."""
 
     def encode(self, crop: LabelledPicture) -> NDArray[np.float32]:
-        """Return the condition ``float32 (C, H, W)`` of a crop."""
+        """Return the condition ``float32 (planes, H, W)`` of a crop with its margin."""
+
+    def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return how previews show a condition, without its margin: RGB ``uint8 (H, W, 3)``."""
 
     def build(self) -> dict[str, nn.Module]:
         """Return new networks, their weights drawn from torch's generator."""

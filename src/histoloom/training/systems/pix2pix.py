@@ -24,6 +24,7 @@ from histoloom.models import ConditionFacts
 from histoloom.training.batches import Batch
 from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.losses.adversarial import real_loss, woven_loss
+from histoloom.training.previews import condition_picture
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.contract import Losses, NetworkFacts, Work
 from histoloom.training.systems.encodings import condition_facts, encoded
@@ -38,6 +39,8 @@ class Pix2Pix:
     recipe_type: ClassVar[type[TrainingRecipe]] = Pix2PixRecipe
     saved: ClassVar[str] = "generator"
     facts = NetworkFacts("generator", "batch statistics", halo=None, tile_invariant=False)
+    margin = reference_size = 0
+    relative_rates: ClassVar[Mapping[str, float]] = {}
     compares_conditions = False
 
     def __init__(self, recipe: Pix2PixRecipe, data: TrainingData) -> None:
@@ -53,6 +56,11 @@ class Pix2Pix:
         return condition_facts(self.encoding)
 
     @property
+    def planes(self) -> int:
+        """Those of the condition."""
+        return self.condition.channels
+
+    @property
     def crop_multiple(self) -> int:
         """What the U-Net can halve."""
         return int(2**self.recipe.depth)
@@ -60,6 +68,10 @@ class Pix2Pix:
     def encode(self, crop: LabelledPicture) -> NDArray[np.float32]:
         """Return the condition ``float32 (C, H, W)`` of a crop."""
         return encoded(self.encoding, crop, self._data)
+
+    def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return how previews show a condition: RGB ``uint8 (H, W, 3)``."""
+        return condition_picture(condition)
 
     def build(self) -> dict[str, nn.Module]:
         """Return generator and discriminator."""

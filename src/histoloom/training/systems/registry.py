@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from histoloom.training.systems.contract import System
 
 SYSTEMS: dict[str, tuple[str, str]] = {
+    "loom": ("histoloom.training.systems.loom_recipe:LoomRecipe", "histoloom.training.systems.loom:Loom"),
     "pix2pix": (
         "histoloom.training.systems.pix2pix_recipe:Pix2PixRecipe",
         "histoloom.training.systems.pix2pix:Pix2Pix",
