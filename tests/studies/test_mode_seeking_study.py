@@ -22,7 +22,8 @@ from histoloom.studies.mode_seeking_report import MEASURE_TITLES
 
 TINY = {
     "width": 4, "discriminator_width": 4, "depth": 4, "crop_size": 32, "steps": 3, "seeds": 1, "crops_per_tile": 1,
-    "structures": 2, "noises": 2, "held_out_share": 0.5, "checkpoint_every": 1, "device": "cpu", "precision": "32-true",
+    "structures": 2, "noises": 2, "held_out_share": 0.5, "checkpoint_every": 1, "preview_every": 3, "device": "cpu",
+    "precision": "32-true",
 }  # fmt: skip
 
 

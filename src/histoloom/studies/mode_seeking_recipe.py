@@ -94,10 +94,9 @@ class ModeSeekingStudyRecipe(Recipe):
 
     def cells(self) -> list[Cell]:
         """Return all trainings: one seed of every arm, then the next, so that arms can be compared early."""
-        shared = {name: getattr(self, name) for name in _SHARED}
-        held_out = {"validation_share": self.held_out_share}
+        shared = {name: getattr(self, name) for name in _SHARED} | {"validation_share": self.held_out_share}
         return [
-            Cell(arm, seed, ModeSeekingRecipe.checked(**shared, **differing, **held_out, seed=seed))
+            Cell(arm, seed, ModeSeekingRecipe.checked(**(shared | dict(differing)), seed=seed))
             for seed in range(self.seeds)
             for arm, (_, differing) in self.arms.items()
         ]
