@@ -35,8 +35,8 @@ from histoloom.training.systems.encodings import condition_facts
 from histoloom.training.systems.loom_noise import drawn_noise
 from histoloom.training.systems.loom_recipe import LoomRecipe
 
-_MATCHING_CELL = 8
-_MEANS_CELL = 16
+_MATCHING_CELL = 4
+_MEANS_CELL, _NUCLEAR_CELL = 16, 4
 _COLORS = np.array([[255, 255, 255], [240, 150, 170], [160, 130, 200], [200, 30, 40]], np.uint8)
 
 
@@ -145,11 +145,13 @@ class Loom:
             bound = recipe.mode_seeking_bound
             seeking = mode_seeking_loss(_flat(first_noise), _flat(second_noise), first, second, bound)
             tone = _local_means_distance(woven, torch.cat([real, real]))
+            nuclear = _nuclear_distance(woven, torch.cat([real, real]), seen[:, :1])
             weighted = recipe.feature_matching_weight * matching + recipe.mode_seeking_weight * seeking
-            work.update("generator", adversarial + weighted + recipe.local_means_weight * tone)
+            weighted = weighted + recipe.local_means_weight * tone + recipe.nuclear_means_weight * nuclear
+            work.update("generator", adversarial + weighted)
         losses = {
             "discriminator": judged, "adversarial": adversarial, "matching": matching, "mode seeking": seeking,
-            "local means": tone,
+            "local means": tone, "nuclear means": nuclear,
         }  # fmt: skip
         return {name: each.detach() for name, each in losses.items()}
 
@@ -191,6 +193,13 @@ def _given(looks: torch.Tensor | None) -> torch.Tensor:
 
 def _local_means_distance(woven: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     return functional.l1_loss(functional.avg_pool2d(woven, _MEANS_CELL), functional.avg_pool2d(real, _MEANS_CELL))
+
+
+def _nuclear_distance(woven: torch.Tensor, real: torch.Tensor, nuclei: torch.Tensor) -> torch.Tensor:
+    """Return the distance of finer means where nuclei are: their places are known, so their pixels can be compared."""
+    share = functional.avg_pool2d(nuclei, _NUCLEAR_CELL)
+    apart = functional.avg_pool2d(woven - real, _NUCLEAR_CELL).abs().mean(1, keepdim=True)
+    return (apart * share).sum() / share.sum().clamp(min=1.0)
 
 
 def _flat(noise: Sequence[torch.Tensor]) -> torch.Tensor:

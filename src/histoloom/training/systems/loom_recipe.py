@@ -11,12 +11,12 @@ from histoloom.training.recipe import TrainingRecipe
 class LoomRecipe(TrainingRecipe):
     """loom, the house generator; the defaults are those of the weights that ship."""
 
-    steps: int = recipe_field(12_000, "Steps", "How many training steps.", ge=1, le=100_000_000)
+    steps: int = recipe_field(60_000, "Steps", "How many training steps.", ge=1, le=100_000_000)
     batch_size: int = recipe_field(
         2, "Batch size", "Crops in each step, on each device; each is woven twice.", ge=1, le=4096
     )
     crop_size: int = recipe_field(96, "Crop size", "Height and width of what is woven.", unit="px", ge=64, le=2048)
-    learning_rate: float = recipe_field(2e-4, "Learning rate", "Adam's learning rate of the generator.", gt=0.0, le=1.0)
+    learning_rate: float = recipe_field(4e-4, "Learning rate", "Adam's learning rate of the generator.", gt=0.0, le=1.0)
     beta_2: float = recipe_field(0.99, "Beta 2", "Adam's decay of the squared gradient.", ge=0.0, lt=1.0)
     average_decay: float = recipe_field(
         0.998, "Weight average", "Decay of the running average of weights that is saved and shown; 0 averages nothing.",
@@ -39,7 +39,7 @@ class LoomRecipe(TrainingRecipe):
         48, "Discriminator width", "Channels of the discriminator's first layer.", ge=2, le=512
     )
     discriminator_pace: float = recipe_field(
-        4.0, "Discriminator pace", "The discriminator's learning rate over the generator's.", gt=0.0, le=100.0
+        2.5, "Discriminator pace", "The discriminator's learning rate over the generator's.", gt=0.0, le=100.0
     )
     reference_size: int = recipe_field(
         96, "Reference size", "Height and width of the crops that show how a tile looks.", unit="px", ge=32, le=1024
@@ -50,6 +50,10 @@ class LoomRecipe(TrainingRecipe):
     )  # fmt: skip
     local_means_weight: float = recipe_field(
         3.0, "Local means weight", "Weight of the distance between local means of woven and real pictures.",
+        ge=0.0, le=1e6,
+    )  # fmt: skip
+    nuclear_means_weight: float = recipe_field(
+        5.0, "Nuclear means weight", "Weight of the distance between finer means of woven and real nuclei.",
         ge=0.0, le=1e6,
     )  # fmt: skip
     mode_seeking_weight: float = recipe_field(
