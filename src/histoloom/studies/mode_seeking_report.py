@@ -135,9 +135,10 @@ def write_report(
     woven = [[each.weave(each.condition(crop)) for each in generators] for crop in shown]
     if generators:
         names = ", ".join(arm for arm in results.recipe.arms if arm in by_arm)
-        _save_figure(woven, folder / WOVEN_FIGURE, f"synthetic: {names}")
+        titles = [title for arm, (title, _) in results.recipe.arms.items() if arm in by_arm]
+        _save_figure(titles, woven, folder / WOVEN_FIGURE, f"synthetic: {names}")
         beside_real = [[crop.real.image, *row] for crop, row in zip(shown, woven, strict=True)]
-        _save_figure(beside_real, folder / FIGURE, f"real, and synthetic: {names}")
+        _save_figure(["Real", *titles], beside_real, folder / FIGURE, f"real, and synthetic: {names}")
 
 
 def results_as_json(results: StudyResults) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def markdown_report(results: StudyResults) -> str:
         "intervals (bootstrap over seeds and tiles).",
         "",
         *_table(
-            ["Real tiles", *(f"{titles[arm]} ({len(results.seeds(arm))} seeds)" for arm in arms)],
+            ["Real tiles", *(f"{titles[arm]} ({_seeds_in_words(results.seeds(arm))})" for arm in arms)],
             [results.of_real(), *(results.of_arm(arm) for arm in arms)],
         ),
     ]
@@ -187,6 +188,10 @@ def markdown_report(results: StudyResults) -> str:
             *_table([titles[arm] for arm in others], [results.difference(arm) for arm in others]),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _seeds_in_words(seeds: Sequence[int]) -> str:
+    return f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}"
 
 
 def _table(headings: Sequence[str], columns: Sequence[Mapping[str, Interval | None]]) -> list[str]:
@@ -246,17 +251,24 @@ def _losses_at_end(run: Run) -> dict[str, float]:
     return {name: round(value, 5) for name, value in reports[-1].losses.items()} if reports else {}
 
 
-def _save_figure(rows: Sequence[Sequence[NDArray[np.uint8]]], path: Path, description: str) -> None:
-    from PIL import Image
+def _save_figure(
+    headings: Sequence[str], rows: Sequence[Sequence[NDArray[np.uint8]]], path: Path, description: str
+) -> None:
+    from PIL import Image, ImageDraw, ImageFont
     from PIL.PngImagePlugin import PngInfo
 
     height, width = rows[0][0].shape[:2]
-    sheet = np.full((len(rows) * (height + _GAP) - _GAP, len(rows[0]) * (width + _GAP) - _GAP, 3), 255, np.uint8)
+    font = ImageFont.load_default(max(width // 12, 4))
+    heading = 2 * max(width // 12, 4)
+    size = len(headings) * (width + _GAP) - _GAP, heading + len(rows) * (height + _GAP) - _GAP
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    for x, words in enumerate(headings):
+        draw.text((x * (width + _GAP) + width // 2, heading // 2), words, "black", font, anchor="mm")
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
-            top, left = y * (height + _GAP), x * (width + _GAP)
-            sheet[top : top + height, left : left + width] = picture
+            sheet.paste(Image.fromarray(picture), (x * (width + _GAP), heading + y * (height + _GAP)))
     facts = PngInfo()
     facts.add_text("Description", description)
     with written_whole(path) as beside:
-        Image.fromarray(sheet).save(beside, pnginfo=facts)
+        sheet.save(beside, pnginfo=facts)
