@@ -163,6 +163,25 @@ def test_mask_and_structure_map_come_back(layout: Layout) -> None:
     np.testing.assert_array_equal(structure, structure_map(picture, encoding.recipe, PIXEL_SIZE))
 
 
+def test_depth_is_the_same_wherever_arrays_lie_in_memory() -> None:
+    nuclei = [Nucleus.create(1, Outline.ellipse((24.0, 12.0), (17.3, 5.7), 0.2))]
+    layout = Layout.from_nuclei(nuclei, (50, 30), PIXEL_SIZE)
+    ids = layout.rasterize()
+    rows, columns = np.nonzero(ids)
+    outside = np.argwhere(np.pad(ids, 1) == 0) - 1
+    nearest = [((outside - place) ** 2).sum(axis=1).min() for place in zip(rows, columns, strict=True)]
+    wanted = np.sqrt(np.array(nearest, np.float32))
+
+    whole = DistanceEncoding().encode(layout)
+    np.testing.assert_array_equal(whole[0, rows, columns], wanted / wanted.max())
+    kept = []
+    for size in range(1, 60):
+        kept.append(np.empty(size * 7, np.uint8))  # moves what is allocated next
+        np.testing.assert_array_equal(DistanceEncoding().encode(layout), whole)
+    part = DistanceEncoding().encode(layout, Window(7, 6, 42, 17))
+    np.testing.assert_array_equal(part, whole[:, 7:42, 6:17])
+
+
 @given(canvases())
 @QUICK
 def test_nucleus_maps_give_the_mask_back(layout: Layout) -> None:

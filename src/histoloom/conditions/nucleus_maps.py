@@ -48,6 +48,8 @@ class DistanceEncoding(RecipeEncoding[NoParametersRecipe]):
         for place, mask in _visible_nuclei(layout, window, region):
             padded = np.pad(mask, 1).astype(np.uint8)
             own = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+            # OpenCV's last digit depends on where the array lies in memory; squares of distances are whole numbers.
+            own = np.sqrt(np.rint(np.square(own)))
             depth[place][mask] = own[mask] / own.max()
         return depth[window.relative_to(region).slices][None].copy()
 
