@@ -14,6 +14,8 @@ def own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("HISTOLOOM_MODELS", str(tmp_path_factory.mktemp("models")))
+        # Most tests are of something else than what weaves, and importing torch takes each process seconds.
+        patch.setenv("HISTOLOOM_GENERATOR", "texture")
         yield
 
 

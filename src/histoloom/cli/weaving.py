@@ -15,7 +15,8 @@ from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.errors import LookError, RecipeError, Stopped
 from histoloom.generators.bundles import BundleRecipe
-from histoloom.generators.registry import GENERATORS, generator_named
+from histoloom.generators.loom import LoomWeaveRecipe
+from histoloom.generators.registry import GENERATORS, default_generator, generator_named
 from histoloom.jobs.batch import BatchEvent, BatchFinished, BatchStarted, PictureFailed, weave_batch
 from histoloom.layouts import Layout
 from histoloom.tiles.looks import AnyLook, Look, NamedLook
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 else:
     _Options = recipe_options(
         {f"Recipe of '--generator {each}'": generator_named(each).recipe_type for each in GENERATORS}
-        | {"Recipe of trained pix2pix generators": BundleRecipe}
+        | {"Recipe of loom": LoomWeaveRecipe, "Recipe of trained pix2pix generators": BundleRecipe}
     )
 
 
@@ -37,7 +38,7 @@ def weave(
     *,
     look: str,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    generator: str = "texture",
+    generator: str | None = None,
     seed: int = 0,
     count: int = 1,
     image_format: Annotated[Literal["png", "tif"], Parameter(name="--format")] = "png",
@@ -64,7 +65,8 @@ def weave(
     output
         Folder for the pictures; made if it is not there.
     generator
-        What weaves: 'texture', the name of a shipped or own bundle ('histoloom bundles list'), or a bundle's file.
+        What weaves: 'loom', 'texture', the name of another bundle ('histoloom bundles list'), or a bundle's file
+        (default: loom).
     seed
         The first seed.
     count
@@ -90,6 +92,7 @@ def weave(
 
     if not 1 <= count <= _MOST_PICTURES:
         raise RecipeError(f"A count of {count} is not usable; give a whole number from 1 to {_MOST_PICTURES:,}.")
+    generator = generator or default_generator()
     chosen = generator_named(generator)
     settings = recipe_from_options(chosen.recipe_type, fields, file=recipe)
     prepared_look = _look(look, chosen.named_looks, look_pixel_size, look_window)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from histoloom.models.shipped import check_shipped
 
 GENERATORS: dict[str, str] = {"texture": "histoloom.generators.texture:TextureWeaver"}
 """Where each generator's class lives, as ``module:attribute``, so that another process can import it too."""
+
+HOUSE_GENERATOR = "loom"
+"""Weaves where nothing else is said; its bundle ships."""
 
 BUNDLE_GENERATORS: Mapping[str, str] = {
     "loom": "histoloom.generators.loom:LoomGenerator",
@@ -65,6 +69,16 @@ def register_generator(name: str, source: str) -> None:
         raise RecipeError(f"'{source}' is not the place of a generator; give it as 'package.module:ClassName'.")
     if GENERATORS.setdefault(name, source) != source:
         raise RecipeError(f"A generator called '{name}' exists already; choose another name.")
+
+
+def default_generator() -> str:
+    """Return what weaves where nothing else is said.
+
+    That is what the environment's ``HISTOLOOM_GENERATOR`` names, or the house generator, or, without its bundle, the
+    texture weaver.
+    """
+    said = os.environ.get("HISTOLOOM_GENERATOR", "").strip()
+    return said or (HOUSE_GENERATOR if bundle_path(HOUSE_GENERATOR) is not None else next(iter(GENERATORS)))
 
 
 def generator_source(reference: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from histoloom.conditions import AcceptedStructure
 from histoloom.errors import LayoutError, RecipeError, Stopped
 from histoloom.generators.contract import Generator, PreparedGenerator, SeesStructure, WovenTile
-from histoloom.generators.registry import generator_named
+from histoloom.generators.registry import default_generator, generator_named
 from histoloom.generators.woven_files import save_woven
 from histoloom.layouts import Layout
 from histoloom.recipes import Recipe, usable_seed
@@ -33,7 +33,7 @@ def weave(
     layout: Layout,
     look: AnyLook,
     *,
-    generator: str = "texture",
+    generator: str | None = None,
     recipe: Recipe | None = None,
     seed: int = 0,
     window: Window | None = None,
@@ -54,7 +54,7 @@ def weave(
     look
         What the tissue shall look like: a tile's look, or one that the generator knows by name.
     generator
-        Name of a generator, or the path of a bundle; see `histoloom.generators.generator_named`.
+        What `histoloom.generators.generator_named` takes (default: `default_generator`).
     recipe
         The generator's settings; default: its defaults.
     seed
@@ -86,6 +86,7 @@ def weave(
     Stopped
         If ``should_stop`` said so before the end.
     """
+    generator = generator or default_generator()
     chosen = generator_named(generator)
     settings = usable_recipe(chosen, recipe)
     seed = usable_seed(seed)

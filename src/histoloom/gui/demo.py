@@ -58,6 +58,8 @@ def run_demo(tile: Path | None = None, folder: Path = Path("demo"), scripted: bo
 
     viewer, docks = open_viewer()
     canvas, weaving = _prepare(viewer, docks, opened, name)
+    if tile is None:
+        docks["Weave"].looks.choose_without_tile()
     if not scripted:
         napari.run()
         return

@@ -9,9 +9,10 @@ from qtpy.QtCore import QMimeData, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from histoloom.errors import HistoloomError
-from histoloom.generators.registry import generator_choices, import_generator
+from histoloom.generators.registry import default_generator, generator_choices, import_generator
 from histoloom.gui.latest_call import LatestCall
 from histoloom.gui.look_chooser import narrow
+from histoloom.gui.preferences import preferences
 from histoloom.models import BUNDLE_SUFFIX
 
 _ADD = "Add a bundle…"
@@ -36,7 +37,7 @@ class GeneratorChooser(QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._call = LatestCall(self)
-        self._reference = ""
+        self._reference = preferences().generator or default_generator()
         self.setToolTip(
             "What weaves: the texture weaver, or a trained network; drop a .safetensors file here to add it."
         )
@@ -62,6 +63,9 @@ class GeneratorChooser(QComboBox):
         self.insertSeparator(self.count())
         self.addItem(_ADD)
         index = max(self.findData(self._reference), 0)
+        if self.itemData(index, _PROBLEM):
+            # The first one, the texture weaver, needs no file that could be damaged.
+            index = 0
         self.setCurrentIndex(index)
         self._reference = str(self.itemData(index))
         self.blockSignals(False)

@@ -99,6 +99,13 @@ class LookChooser(QWidget):
         self.combo.setCurrentText(text)
         self._choose(text)
 
+    def choose_without_tile(self) -> None:
+        """Take the first look that the generator knows by name, or else the sample."""
+        if self._named:
+            self.choose_named(next(iter(self._named.values())).name)
+        else:
+            self.choose_sample()
+
     def choose_sample(self) -> None:
         """Take the sample that comes with histoloom's dependencies."""
         self.combo.setCurrentText(_SAMPLE)

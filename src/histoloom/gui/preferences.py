@@ -49,12 +49,15 @@ class Preferences:
         Where fetched samples are kept; None for the system's place.
     palette
         One of `PALETTES`: the colours of nuclei by class.
+    generator
+        What weaves in a new dock, as `histoloom.generators.generator_named` takes it; empty for the default.
     """
 
     device: str = "automatic"
     live_delay_ms: int = 65
     cache_folder: Path | None = None
     palette: str = "Okabe-Ito"
+    generator: str = ""
 
 
 def preferences() -> Preferences:
@@ -95,4 +98,5 @@ def _from_settings(settings: Any) -> Preferences:
         live_delay_ms=int(settings.weaving.live_delay_ms),
         cache_folder=Path(folder).expanduser() if folder else None,
         palette=str(settings.canvas.palette),
+        generator=str(settings.weaving.generator).strip(),
     )

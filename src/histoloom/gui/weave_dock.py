@@ -248,7 +248,7 @@ class WeaveDock(QScrollArea):
 
     def _on_live(self, live: bool) -> None:
         if live and self.weaving.look is None and self._canvas.tile is None:
-            self.looks.choose_sample()
+            self.looks.choose_without_tile()
         self.weaving.set_live(live)
 
     def _on_opacity(self, value: int) -> None:

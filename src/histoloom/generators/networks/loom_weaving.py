@@ -19,7 +19,9 @@ from histoloom.generators.networks.canonical_stain import (
 )
 from histoloom.generators.networks.loom import MARGIN, TEXTURE_NUMBERS, LoomNetwork, level_widths
 from histoloom.models import Bundle
-from histoloom.tiles.looks import AnyLook, NamedLook
+from histoloom.tiles.looks import AnyLook, Look, NamedLook
+from histoloom.tiles.stain_summary import StainSummary
+from histoloom.tiles.stains import tissue_mask
 
 _MOST_CROPS = 16
 _LEAST_CROP = 32
@@ -110,6 +112,24 @@ class LoomWeaving:
             canonical = canonical_pictures(relative_concentrations(picture, stains)).to(self._device)
             vectors.append(self._network.reference(canonical).cpu())
         return torch.cat(vectors).mean(0, keepdim=True)
+
+    def named_look(self, name: str, looks: Sequence[Look], pixel_size: float) -> NamedLook:
+        """Return what several tiles have in common as one look without pixels.
+
+        Parameters
+        ----------
+        name
+            What people call it.
+        looks
+            Of tiles that were stained and cut alike, such as those of one patient.
+        pixel_size
+            µm per pixel that the network was trained at.
+        """
+        tissue = [look.pixels[tissue_mask(look.pixels)] for look in looks]
+        stains = StainSummary.of(np.concatenate(tissue)[None])
+        # Each tile is normalized by its own stains, as it was in training.
+        vectors = [self.prepared_look(look, pixel_size).texture.cpu() for look in looks]
+        return NamedLook.of(name, stains, torch.cat(vectors).mean(0).tolist())
 
     @torch.inference_mode()
     def weave(

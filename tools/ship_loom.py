@@ -1,0 +1,71 @@
+"""Make the bundle that ships from a finished run of loom: its weights, with looks that people can call by name.
+
+    python tools/ship_loom.py RUN TNBC_FOLDER CONSEP_FOLDER
+
+writes ``src/histoloom/models/weights/loom.safetensors`` and prints the hash that ``models/shipped.py`` pins. How the
+run was made is in docs/models/loom.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from histoloom.generators.networks.loom_weaving import LoomWeaving
+from histoloom.models import Bundle, load_bundle, save_bundle
+from histoloom.models.header import NamedLookFacts
+from histoloom.models.shipped import shipped_folder
+from histoloom.runs import Run
+from histoloom.tiles.looks import Look, NamedLook
+from histoloom.tiles.reading import open_tile
+
+TNBC_LOOKS = {
+    "Breast 1, orange stroma": ("01_1", "01_2", "01_3", "01_4", "01_5", "01_6", "01_7"),
+    "Breast 2, pale violet": ("02_1", "02_2", "02_3"),
+    "Breast 3, pale": ("03_1", "03_2", "03_3", "03_4", "03_5"),
+    "Breast 4, pink and violet": ("04_1", "04_2", "04_3", "04_4", "04_5", "04_6"),
+    "Breast 5, dark": ("05_1", "05_2", "05_3", "05_4"),
+    "Breast 8": ("08_1", "08_2", "08_3", "08_4"),
+}
+CONSEP_LOOKS = {
+    "Colon, mucosa": ("train_10",),
+    "Colon, adenocarcinoma": ("train_14",),
+    "Colon, lymphoid": ("train_18",),
+    "Colon, muscle": ("train_21",),
+}
+
+
+def main(run: Path, tnbc: Path, consep: Path) -> None:
+    """Write the shipped bundle."""
+    source = Run.open(run).bundle
+    if source is None:
+        raise SystemExit(f"The run '{run.name}' is not finished; resume it first.")
+    bundle = load_bundle(source, kind="generator")
+    network = LoomWeaving(bundle, source.name)
+    size = bundle.header.pixel_size
+    looks = [
+        network.named_look(name, [_look(folder, tile) for tile in tiles], size)
+        for folder, named in ((tnbc, TNBC_LOOKS), (consep, CONSEP_LOOKS))
+        for name, tiles in named.items()
+    ]
+    target = shipped_folder() / "loom.safetensors"
+    target.parent.mkdir(exist_ok=True)
+    save_bundle(_with_looks(bundle, looks), target)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    sys.stdout.write(f"{target} ({target.stat().st_size / 1e6:.1f} MB)\n{digest}\n")
+
+
+def _look(folder: Path, tile: str) -> Look:
+    with open_tile(folder / "images" / f"{tile}.png") as opened:
+        return Look.from_tile(opened, pixel_size=0.25)
+
+
+def _with_looks(bundle: Bundle, looks: list[NamedLook]) -> Bundle:
+    facts = tuple(NamedLookFacts.of(look) for look in looks)
+    return replace(bundle, header=bundle.header.model_copy(update={"looks": facts}))
+
+
+if __name__ == "__main__":
+    main(*(Path(each) for each in sys.argv[1:4]))
