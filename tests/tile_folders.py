@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,12 @@ from PIL import Image
 
 
 def write_tiles(
-    folder: Path, tiles: int = 4, side: int = 64, patients: int | None = None, label_side: int | None = None
+    folder: Path,
+    tiles: int = 4,
+    side: int = 64,
+    patients: int | None = None,
+    label_side: int | None = None,
+    classes: str | int | None = None,
 ):
     (folder / "images").mkdir(parents=True)
     (folder / "labels").mkdir()
@@ -26,6 +32,11 @@ def write_tiles(
         noise = random.integers(-15, 16, image.shape)
         Image.fromarray(np.clip(image + noise, 0, 255).astype(np.uint8)).save(folder / "images" / f"t{index}.png")
         tifffile.imwrite(folder / "labels" / f"t{index}.tif", label_map)
+        if classes is not None:
+            (folder / "types").mkdir(exist_ok=True)
+            (folder / "types" / f"t{index}.json").write_text(
+                json.dumps({str(int(label)): classes for label in np.unique(label_map) if label})
+            )
         rows.append(f"t{index},p{index % (patients or 1)}")
     if patients:
         (folder / "meta.csv").write_text("\n".join(rows) + "\n")

@@ -294,7 +294,7 @@ def test_an_estimate_is_asked_of_another_process(
     asked: list[TrainingOrder] = []
 
     def estimate(order: TrainingOrder, should_stop: object) -> TrainingEstimate:
-        assert len(open_tile_folder(order.data).pairs) >= 2
+        assert len(open_tile_folder(order.data[0]).pairs) >= 2
         asked.append(order)
         return TrainingEstimate(3 * 2**30, 0.12, 12_000.0)
 
@@ -305,7 +305,7 @@ def test_an_estimate_is_asked_of_another_process(
     qtbot.waitUntil(lambda: not dock.is_busy, timeout=PATIENCE_MS)
     assert dock.estimated.text() == "About 3 h 20 min (0.12 s a step) and 3.0 GB of memory."
     assert asked[0].recipe == dock.recipe.recipe
-    assert not asked[0].data.exists()
+    assert not asked[0].data[0].exists()
     dock.recipe.form.fields["steps"].value = 3
     assert dock.estimated.text() == ""
 

@@ -88,30 +88,42 @@ def test_what_cannot_be_trained_on_is_said_and_nothing_is_left(layout: Layout, t
 
 def test_an_order_is_read_as_it_was_written_wherever_the_run_has_moved(tmp_path: Path):
     run = tmp_path / "run"
-    order = TrainingOrder("pix2pix", Pix2PixRecipe(steps=7), run / "start" / "canvas", 0.25, "CC0")
+    order = TrainingOrder(
+        "pix2pix", Pix2PixRecipe(steps=7), (run / "start" / "canvas", tmp_path / "more"), 0.25, ("CC0", "CC BY 4.0")
+    )
     order.write(run)
     assert read_order(run) == order
     moved = run.rename(tmp_path / "moved")
-    assert read_order(moved).data == moved / "start" / "canvas"
+    assert read_order(moved).data == (moved / "start" / "canvas", tmp_path / "more")
     assert order.arguments(run)[-2:] == ["--recipe", str(run / "start" / "recipe.json")]
     assert order.arguments(run, resume=True)[-1] == "--resume"
     assert "--tile-pixel-size" in order.arguments(run)
-    far = TrainingOrder("pix2pix", Pix2PixRecipe(), tmp_path / "elsewhere")
+    assert [order.arguments(run).count(each) for each in ("--data", "--licence")] == [2, 2]
+    far = TrainingOrder("pix2pix", Pix2PixRecipe(), (tmp_path / "elsewhere",))
     far.write(tmp_path / "run2")
-    assert read_order(tmp_path / "run2").data == tmp_path / "elsewhere"
+    assert read_order(tmp_path / "run2") == far
+
+
+def test_an_order_of_before_there_could_be_several_folders_is_read(tmp_path: Path):
+    order = TrainingOrder("pix2pix", Pix2PixRecipe(), (tmp_path / "tiles",), None, ("CC0",))
+    order.write(tmp_path / "run")
+    old = {"system": "pix2pix", "data": str(tmp_path / "tiles"), "tile_pixel_size": None, "licence": "CC0"}
+    (tmp_path / "run" / "start" / "order.json").write_text(json.dumps(old))
+    assert read_order(tmp_path / "run") == order
 
 
 def test_orders_do_not_replace_runs_and_damage_is_said(tmp_path: Path):
     Run.create(tmp_path / "run", Pix2PixRecipe().as_json(), {})
-    order = TrainingOrder("pix2pix", Pix2PixRecipe(), tmp_path)
+    order = TrainingOrder("pix2pix", Pix2PixRecipe(), (tmp_path,))
     with pytest.raises(RunError, match="holds a run already"):
         order.write(tmp_path / "run")
-    with pytest.raises(RunError, match="not started from a viewer"):
+    with pytest.raises(RunError, match="does not know where its tiles are"):
         read_order(tmp_path / "run")
     (tmp_path / "other" / "start").mkdir(parents=True)
-    (tmp_path / "other" / "start" / "order.json").write_text("{")
-    with pytest.raises(RunError, match="damaged"):
-        read_order(tmp_path / "other")
+    for text in ("{", '{"system": "pix2pix", "data": [3], "licences": []}', '{"system": "pix2pix", "data": []}'):
+        (tmp_path / "other" / "start" / "order.json").write_text(text)
+        with pytest.raises(RunError, match="damaged"):
+            read_order(tmp_path / "other")
     order.write(tmp_path / "third")
     (tmp_path / "third" / "start" / "recipe.json").write_text('{"mode_seeking": "none"}')
     with pytest.raises(RecipeError, match="'mode_seeking' is not usable"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from histoloom.errors import HistoloomError, TrainingError
-from histoloom.training.data import read_training_data
+from histoloom.training.data import read_training_data, read_training_folders
+from histoloom.training.recipe import TrainingRecipe
 from tile_folders import write_tiles
 
 
@@ -52,3 +53,40 @@ def test_pairs_of_differing_sizes_are_refused_in_one_sentence(tmp_path):
         read_training_data(write_tiles(tmp_path / "tiles", label_side=80), pixel_size=0.25)
     assert "80" in str(refused.value)
     assert "64" in str(refused.value)
+
+
+def test_several_folders_are_split_each_by_itself_and_keep_their_licences(tmp_path):
+    one = write_tiles(tmp_path / "one", tiles=4, patients=2)
+    other = write_tiles(tmp_path / "other", tiles=3, classes="tumor")
+    data = read_training_folders([one, other], TrainingRecipe(), licences=["CC0", "CC BY 4.0"])
+    assert data.classes == ("nucleus", "tumor")
+    assert [(each.name, each.licence, each.tiles) for each in data.sources] == [
+        ("one", "CC0", 4),
+        ("other", "CC BY 4.0", 3),
+    ]
+    assert [each["by"] for each in data.split["by"]] == ["patient", "tile"]
+    assert len(data.training) + len(data.validation) == 7
+    names = [{data.classes[index] for index in each.class_of[1:]} for each in (*data.training, *data.validation)]
+    assert sorted(map(sorted, names)) == [["nucleus"]] * 4 + [["tumor"]] * 3
+    alone = read_training_folders([one], TrainingRecipe())
+    assert alone.sources[0].licence == "unknown"
+    assert alone.split["by"] == "patient"
+
+
+def test_tiles_to_leave_out_are_found_in_whichever_folder_has_them(tmp_path):
+    folders = [write_tiles(tmp_path / "one", tiles=5), write_tiles(tmp_path / "other", tiles=3)]
+    data = read_training_folders(folders, TrainingRecipe(leave_out=("t4", "t0")))
+    assert [each.tiles for each in data.sources] == [3, 2]
+    used = {name for part in data.split["by"] for key in ("training", "validation") for name in part[key]}
+    assert used == {"t1", "t2", "t3"}
+    with pytest.raises(TrainingError, match=r"no tile 'ink' to leave out in 'one', 'other'.*such as 't0'"):
+        read_training_folders(folders, TrainingRecipe(leave_out=("t4", "ink")))
+    with pytest.raises(TrainingError, match="'other' has one labelled tile that is not left out"):
+        read_training_folders(folders, TrainingRecipe(leave_out=("t0", "t1")))
+
+
+def test_licences_that_do_not_go_with_the_folders_are_refused(tmp_path):
+    with pytest.raises(TrainingError, match=r"licences \(1\) is not that of the folders \(2\)"):
+        read_training_folders([tmp_path, tmp_path], TrainingRecipe(), licences=["CC0"])
+    with pytest.raises(TrainingError, match="at least one folder"):
+        read_training_folders([], TrainingRecipe())

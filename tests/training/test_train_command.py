@@ -57,8 +57,12 @@ def test_a_run_knows_its_tiles_when_it_is_resumed_and_tells_nobody_else(tiles, t
     own = shutil.copytree(tiles, tmp_path / "own tiles")
     run = tmp_path / "run"
     line = ["train", "pix2pix", "-o", str(run)]
-    assert main([*line, "--data", str(own), "--licence", "CC0", "--steps", "2", *SMALL]) == 0
+    more = ["--data", str(tiles), "--licence", "CC BY 4.0"]
+    first = ["--data", str(own), "--licence", "CC0", *more]
+    assert main([*line, *first, "--leave-out", '["t3"]', "--steps", "2", *SMALL]) == 0
     before = inspect_bundle(run / "bundle.safetensors")
+    sources = [(each.name, each.licence, each.tiles) for each in before.training_data]
+    assert sources == [("own tiles", "CC0", 3), ("tiles", "CC BY 4.0", 3)]
     assert main([*line, "--resume"]) == 0
     assert inspect_bundle(run / "bundle.safetensors") == before
     for name in ("environment.json", "recipe.json", "events.jsonl", "bundle.safetensors"):
@@ -69,7 +73,7 @@ def test_a_run_knows_its_tiles_when_it_is_resumed_and_tells_nobody_else(tiles, t
     error = capsys.readouterr().err
     assert error.count("\n") == 1, error
     assert "own tiles" in error
-    assert main([*line, "--resume", "--data", str(moved)]) == 0
+    assert main([*line, "--resume", "--data", str(moved), *more[:2]]) == 0
     assert main([*line, "--resume"]) == 0
     picture = next((tmp_path / "moved" / "images").iterdir())
     Image.fromarray(np.asarray(Image.open(picture)) ^ 1).save(picture)
@@ -101,6 +105,9 @@ def test_what_a_line_lacks_is_said(tmp_path, monkeypatch, capsys, words, sentenc
         (["--l1-weight", "-1"], 1, "'l1_weight' is not usable"),
         (["--mode-seeking", "none"], 2, "--mode-seeking"),
         (["--resume"], 1, "holds no run"),
+        (["--leave-out", '["ink"]'], 1, "There is no tile 'ink' to leave out in 'tiles'"),
+        (["--leave-out", "ink"], 1, """write it such as '["one", "two"]', in quotes"""),
+        (["--licence", "CC0", "--licence", "CC0"], 1, "The number of licences (2) is not that of the folders (1)"),
         (["--devices", "0"], 1, "give whole numbers from 1"),
     ],
 )

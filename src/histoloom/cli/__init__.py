@@ -49,6 +49,7 @@ _bundles.command("histoloom.cli.bundles:import_", name="import", help="Check bun
 _bundles.command("histoloom.cli.bundles:inspect", name="inspect", help="Show what a bundle says of itself.")
 _train = App(name="train", help="Train a system on tiles with labelled nuclei, or go on with a run.")
 app.command(_train)
+_train.command("histoloom.cli.training:loom", name="loom", help="Train loom, the house generator.")
 _train.command("histoloom.cli.training:pix2pix", name="pix2pix", help="Train pix2pix on structure labels.")
 _train.command(
     "histoloom.cli.training:mode_seeking_pix2pix",

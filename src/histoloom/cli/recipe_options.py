@@ -99,8 +99,9 @@ def _parsed(name: str, field: FieldInfo, value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:
+        example = '["one", "two"]' if str in get_args(field.annotation) else "[[[10, 10], [10, 200]]]"
         raise RecipeError(
-            f"What '{option_name(name)}' was given is not JSON; write it such as '[[[10, 10], [10, 200]]]', in quotes."
+            f"What '{option_name(name)}' was given is not JSON; write it such as '{example}', in quotes."
         ) from None
 
 

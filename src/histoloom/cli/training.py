@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,27 +35,24 @@ if TYPE_CHECKING:
     from histoloom.training.data import TrainingData
 
 
-_UNKNOWN = "unknown"
-
-
 def _command(name: str) -> Callable[..., int]:
     """Return the command of one system, with every field of its recipe as an option."""
 
     def train(
         *,
-        data: Path | None = None,
+        data: Annotated[list[Path] | None, Parameter(negative="")] = None,
         output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
         preset: str | None = None,
         recipe: Path | None = None,
         estimate: Annotated[bool, Parameter(negative="")] = False,
         resume: Annotated[bool, Parameter(negative="")] = False,
         tile_pixel_size: float | None = None,
-        licence: str | None = None,
+        licence: Annotated[list[str] | None, Parameter(negative="")] = None,
         devices: int = 1,
         nodes: int = 1,
         fields: Any = None,
     ) -> int:
-        """Train on a folder of tiles with labels; the same recipe gives the same run.
+        """Train on folders of tiles with labels; the same recipe gives the same run.
 
         The run folder gets recipe.json, events.jsonl, previews, checkpoints, and at the end bundle.safetensors. Ctrl+C
         stops it after a checkpoint; the same line with --resume goes on.
@@ -63,7 +60,8 @@ def _command(name: str) -> Callable[..., int]:
         Parameters
         ----------
         data
-            Folder of tiles and their labels, in any format that is recognized; with --resume, the run knows it.
+            Folder of tiles and their labels, in any format that is recognized; again for each further folder. With
+            --resume, the run knows them.
         output
             The run folder; a new one, or with --resume that of the run.
         preset
@@ -77,7 +75,7 @@ def _command(name: str) -> Callable[..., int]:
         tile_pixel_size
             µm per pixel of the tiles (default: what their files say, else 0.25).
         licence
-            Licence of the tiles, which bundles carry (default: 'unknown').
+            Licence of the tiles, which bundles carry; once for each folder, in the same order (default: 'unknown').
         devices
             How many devices train together on each machine.
         nodes
@@ -92,11 +90,11 @@ def _command(name: str) -> Callable[..., int]:
             checkpoint = Run.open(output).latest_checkpoint()
             order = _resumed(name, data, output, tile_pixel_size, licence, fields)
         else:
-            if data is None:
+            if not data:
                 raise RunError("Training needs tiles with labels; name their folder with '--data'.")
             start = None if preset is None else preset_values(name, preset)
             settings = recipe_from_options(recipe_type(name), fields, file=recipe, preset=start)
-            order = TrainingOrder(name, settings, data, tile_pixel_size, licence or _UNKNOWN)
+            order = TrainingOrder(name, settings, tuple(data), tile_pixel_size, tuple(licence or ()))
         if estimate:
             return _estimate(order)
         if output is None:
@@ -110,17 +108,18 @@ def _command(name: str) -> Callable[..., int]:
 
 def _resumed(
     name: str,
-    data: Path | None,
+    data: Sequence[Path] | None,
     run: Path,
     tile_pixel_size: float | None,
-    licence: str | None,
+    licences: Sequence[str] | None,
     fields: Mapping[str, Any] | None,
 ) -> TrainingOrder:
     settings = recipe_from_options(recipe_type(name), fields, file=run / RECIPE)
-    if data is not None:
-        return TrainingOrder(name, settings, data, tile_pixel_size, licence or _UNKNOWN)
+    if data:
+        return TrainingOrder(name, settings, tuple(data), tile_pixel_size, tuple(licences or ()))
     kept = read_order(run)
-    return TrainingOrder(name, settings, kept.data, tile_pixel_size or kept.tile_pixel_size, licence or kept.licence)
+    size = kept.tile_pixel_size if tile_pixel_size is None else tile_pixel_size
+    return TrainingOrder(name, settings, kept.data, size, tuple(licences or kept.licences))
 
 
 def _train(order: TrainingOrder, output: Path, checkpoint: Path | None, devices: int, nodes: int) -> int:
@@ -164,16 +163,10 @@ def _estimate(order: TrainingOrder) -> int:
 
 
 def _read(order: TrainingOrder) -> TrainingData:
-    from histoloom.training.data import read_training_data
+    from histoloom.training.data import read_training_folders
 
-    return read_training_data(
-        order.data,
-        pixel_size=order.recipe.pixel_size,
-        split_by=order.recipe.split_by,
-        validation_share=order.recipe.validation_share,
-        seed=order.recipe.seed,
-        tile_pixel_size=order.tile_pixel_size,
-        licence=order.licence,
+    return read_training_folders(
+        order.data, order.recipe, tile_pixel_size=order.tile_pixel_size, licences=order.licences
     )
 
 
@@ -250,5 +243,6 @@ def _words(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
 
+loom = _command("loom")
 pix2pix = _command("pix2pix")
 mode_seeking_pix2pix = _command("mode-seeking-pix2pix")

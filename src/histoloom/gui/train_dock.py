@@ -89,7 +89,7 @@ class TrainDock(TrainDockParts):
 
         def prepare() -> TrainingOrder:
             data = choice.written(folder / START, recipe.crop_size * recipe.pixel_size)
-            return TrainingOrder(system, recipe, data, choice.tile_pixel_size, choice.licence)
+            return TrainingOrder(system, recipe, (data,), choice.tile_pixel_size, (choice.licence,))
 
         def prepared(order: TrainingOrder) -> None:
             self._try(lambda: self.session.start(order, folder))
@@ -115,7 +115,7 @@ class TrainDock(TrainDockParts):
         def work() -> TrainingEstimate | None:
             with tempfile.TemporaryDirectory(prefix="histoloom-tiles-") as name:
                 data = choice.written(Path(name), recipe.crop_size * recipe.pixel_size)
-                order = TrainingOrder(system, recipe, data, choice.tile_pixel_size, choice.licence)
+                order = TrainingOrder(system, recipe, (data,), choice.tile_pixel_size, (choice.licence,))
                 return estimate_training(order, unwanted.is_set)
 
         self.estimated.setText("Trying a few steps…")

@@ -54,10 +54,8 @@ def estimate_training(order: TrainingOrder, should_stop: Callable[[], bool]) -> 
     with tempfile.TemporaryDirectory(prefix="histoloom-estimate-") as name:
         folder = Path(name)
         write_json(folder / "recipe.json", order.recipe.as_json())
-        words = ["train", order.system, "--data", str(order.data), "--output", str(folder / "run"), "--estimate"]
+        words = ["train", order.system, *order.data_arguments(), "--output", str(folder / "run"), "--estimate"]
         words += ["--recipe", str(folder / "recipe.json")]
-        if order.tile_pixel_size is not None:
-            words += ["--tile-pixel-size", repr(order.tile_pixel_size)]
         answer = _asked(words, should_stop)
     if answer is None:
         return None

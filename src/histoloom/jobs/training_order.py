@@ -29,18 +29,18 @@ class TrainingOrder:
     recipe
         Its recipe.
     data
-        Folder of tiles with labels.
+        Folders of tiles with labels, at least one.
     tile_pixel_size
         µm per pixel of the tiles, or None for what their files say.
-    licence
-        Licence of the tiles, which bundles carry.
+    licences
+        Licence of each folder's tiles, which bundles carry; none where they are not known.
     """
 
     system: str
     recipe: TrainingRecipe
-    data: Path
+    data: tuple[Path, ...]
     tile_pixel_size: float | None = None
-    licence: str = "unknown"
+    licences: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Keep the order in a run's folder, whose recipe is written by the training itself.
@@ -62,23 +62,26 @@ class TrainingOrder:
 
         They are kept apart from the run's environment, because a path says more of a machine than a run should tell.
         """
-        data = self.data.resolve()
-        inside = data.is_relative_to(folder.resolve())
         values = {
             "system": self.system,
-            # Relative where the tiles lie in the run, so that it may be moved.
-            "data": data.relative_to(folder.resolve()).as_posix() if inside else str(data),
+            "data": [_kept_path(each, folder) for each in self.data],
             "tile_pixel_size": self.tile_pixel_size,
-            "licence": self.licence,
+            "licences": list(self.licences),
         }
         write_json(folder / START / ORDER, values)
 
     def arguments(self, folder: Path, *, resume: bool = False) -> list[str]:
         """Return the words after ``histoloom`` that train it in a folder."""
-        words = ["train", self.system, "--data", str(self.data), "--output", str(folder), "--licence", self.licence]
+        words = ["train", self.system, *self.data_arguments(), "--output", str(folder)]
+        return [*words, "--resume"] if resume else [*words, "--recipe", str(folder / START / RECIPE)]
+
+    def data_arguments(self) -> list[str]:
+        """Return the options that name the tiles."""
+        words = [word for each in self.data for word in ("--data", str(each))]
+        words += [word for each in self.licences for word in ("--licence", each)]
         if self.tile_pixel_size is not None:
             words += ["--tile-pixel-size", repr(self.tile_pixel_size)]
-        return [*words, "--resume"] if resume else [*words, "--recipe", str(folder / START / RECIPE)]
+        return words
 
 
 def read_order(folder: Path) -> TrainingOrder:
@@ -103,9 +106,9 @@ def read_order(folder: Path) -> TrainingOrder:
     return TrainingOrder(
         system,
         recipe_type(system).from_file(path),
-        folder / str(values["data"]),
+        tuple(folder / each for each in values["data"]),
         float(size) if size is not None else None,
-        str(values.get("licence", "unknown")),
+        tuple(values["licences"]),
     )
 
 
@@ -122,15 +125,32 @@ def system_of(folder: Path) -> str | None:
 
 
 def _values_of(folder: Path) -> dict[str, Any] | None:
+    values: Any
     try:
         values = json.loads((folder / START / ORDER).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
         values = None
-    if not isinstance(values, dict) or not {"system", "data"} <= values.keys():
+    # Orders of one folder were once written without a list.
+    if isinstance(values, dict) and isinstance(values.get("data"), str):
+        values |= {"data": [values["data"]], "licences": [str(values.get("licence", "unknown"))]}
+    if not isinstance(values, dict) or not _is_whole(values):
         raise RunError(f"'{ORDER}' of the run '{folder.name}' is damaged; begin a new run.")
     return values
+
+
+def _is_whole(values: dict[str, Any]) -> bool:
+    if "system" not in values or not values.get("data"):
+        return False
+    lists = (values["data"], values.get("licences"))
+    return all(isinstance(each, list) and all(isinstance(word, str) for word in each) for each in lists)
+
+
+def _kept_path(data: Path, folder: Path) -> str:
+    """Return where tiles are; relative where they lie in the run, so that it may be moved."""
+    data, folder = data.resolve(), folder.resolve()
+    return data.relative_to(folder).as_posix() if data.is_relative_to(folder) else str(data)
 
 
 def make_ready(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
 from histoloom.models import TrainingSource
 from histoloom.tiles.stain_summary import StainSummary
+from histoloom.training.recipe import TrainingRecipe
 from histoloom.window import Window
 
 _SAME_PIXEL_SIZE = 0.02
@@ -116,16 +117,19 @@ def read_training_data(
     Raises
     ------
     TrainingError
-        If fewer than two tiles have labels.
+        If fewer than two tiles have labels, or a tile to leave out does not exist.
     TileError, LayoutError
         If a file is damaged, or a picture and its labels differ in size.
     """
     opened = folder if isinstance(folder, TileFolder) else open_tile_folder(folder, tile_pixel_size)
+    _refuse_unknown(leave_out, [opened])
     labelled = tuple(pair for pair in opened.pairs if pair.labels is not None and pair.id not in leave_out)
     if len(labelled) < 2:
+        count = "one labelled tile" if labelled else "no labelled tile"
+        left = " that is not left out" if leave_out else ""
         raise TrainingError(
-            f"The folder '{opened.path.name}' has {len(labelled)} labelled tile and training needs at least two, "
-            "one of them to validate on; add tiles, or cut it in two."
+            f"The folder '{opened.path.name}' has {count}{left}, and training needs at least two, one of them to "
+            "validate on; add tiles, or cut one in two."
         )
     usable = TileFolder(opened.path, labelled, opened.description, opened.pixel_size, opened.class_names)
     patients = {pair.patient for pair in labelled}
@@ -155,6 +159,58 @@ def read_training_data(
         (TrainingSource(name=opened.path.name, licence=licence, tiles=len(labelled), sha256=digest.hexdigest()),),
         {"by": by, **parts},
     )
+
+
+def read_training_folders(
+    folders: Sequence[str | Path],
+    recipe: TrainingRecipe,
+    *,
+    tile_pixel_size: float | None = None,
+    licences: Sequence[str] = (),
+) -> TrainingData:
+    """Read one or more folders of tiles and labels as a recipe says; each folder is split by itself.
+
+    Parameters
+    ----------
+    folders
+        At least one; see `read_training_data`.
+    recipe
+        Its pixel size, split, seed, and the tiles that it leaves out, in whichever folder they are.
+    tile_pixel_size
+        µm per pixel of all tiles (default: what each file says, else 0.25).
+    licences
+        Of each folder, in order; none for "unknown".
+
+    Raises
+    ------
+    TrainingError
+        If a folder has fewer than two labelled tiles, licences do not go with folders, or no folder has a tile that is
+        to be left out.
+    TileError, LayoutError
+        As `read_training_data`.
+    """
+    if not folders:
+        raise TrainingError("Training needs tiles with labels; give at least one folder of them.")
+    if licences and len(licences) != len(folders):
+        raise TrainingError(
+            f"The number of licences ({len(licences)}) is not that of the folders ({len(folders)}); give one for each "
+            "folder in the same order ('unknown' where it is), or none."
+        )
+    opened = [open_tile_folder(each, tile_pixel_size) for each in folders]
+    _refuse_unknown(recipe.leave_out, opened)
+    parts = [
+        read_training_data(
+            folder,
+            pixel_size=recipe.pixel_size,
+            split_by=recipe.split_by,
+            validation_share=recipe.validation_share,
+            seed=recipe.seed,
+            licence=licence,
+            leave_out=set(recipe.leave_out).intersection(folder.ids),
+        )
+        for folder, licence in zip(opened, licences or ["unknown"] * len(opened), strict=True)
+    ]
+    return parts[0] if len(parts) == 1 else combined_training_data(parts)
 
 
 def combined_training_data(parts: Sequence[TrainingData]) -> TrainingData:
@@ -200,6 +256,17 @@ def rescaled(image: NDArray[np.uint8], layout: Layout, scale: float) -> tuple[ND
     label_map = layout.rasterize()[np.ix_(rows, columns)]
     names = {label: nucleus.class_name for label, nucleus in layout.nuclei.items()}
     return resized, Layout.from_label_map(label_map, layout.pixel_size / scale, names)
+
+
+def _refuse_unknown(leave_out: Iterable[str], folders: Sequence[TileFolder]) -> None:
+    known = {name for folder in folders for name in folder.ids}
+    unknown = sorted(set(leave_out) - known)
+    if unknown:
+        names = ", ".join(f"'{each.path.name}'" for each in folders)
+        raise TrainingError(
+            f"There is no tile '{unknown[0]}' to leave out in {names}; the names are those of the pictures without "
+            f"their suffix, such as '{min(known)}'."
+        )
 
 
 def _classes(layouts: Sequence[Layout]) -> tuple[str, ...]:

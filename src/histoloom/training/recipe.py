@@ -41,7 +41,9 @@ class TrainingRecipe(Recipe):
         0.15, "Validation share", "Share of the tiles held out for validation.", gt=0.0, lt=1.0
     )
     leave_out: tuple[str, ...] = recipe_field(
-        (), "Leave out", "Names of tiles that are not used, such as those with ink on them."
+        (),
+        "Leave out",
+        "Names of tiles that are not used, such as those with ink on them; in every folder that has them.",
     )
     validation_crops: int = recipe_field(8, "Validation crops", "Fixed crops to validate on.", ge=1, le=10_000)
     validate_every: int = recipe_field(500, "Validate every", "Steps between validations.", ge=1, le=100_000_000)
