@@ -78,7 +78,9 @@ def test_help_is_there_without_importing_what_is_slow():
         assert re.search(rf"\b{command}\b", finished.stdout)
 
 
-@pytest.mark.parametrize("words", [["view"], ["demo"], ["info"], ["layout", "random"], ["weave"]])
+@pytest.mark.parametrize(
+    "words", [["view"], ["demo"], ["info"], ["layout", "random"], ["layout", "variants"], ["weave"]]
+)
 def test_each_command_has_help_and_needs_no_viewer_for_it(capsys, words):
     code, out, _ = run(capsys, *words, "--help")
 

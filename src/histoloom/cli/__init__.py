@@ -41,6 +41,11 @@ app.command(
 app.command("histoloom.cli.info:info", name="info", help="Tell versions and devices, or what a layout holds.")
 app.command(_layout)
 _layout.command("histoloom.cli.random_layouts:random", name="random", help="Draw a random layout.")
+_layout.command(
+    "histoloom.cli.layout_variants:variants",
+    name="variants",
+    help="Make layouts from layouts: replica and shape sets, and what-if changes.",
+)
 app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
 _bundles = App(name="bundles", help="Trained networks: those that are there, what they are, and adding one.")
 app.command(_bundles)

@@ -51,9 +51,12 @@ def recipe_from_options(
     *,
     file: Path | None = None,
     preset: Mapping[str, Any] | None = None,
+    owner: str = "generator",
     **overrides: Any,
 ) -> _RecipeType:
     """Return the recipe that a command line means: defaults, then preset, then file, then options.
+
+    ``owner`` is what people choose when they choose the recipe's type.
 
     Raises
     ------
@@ -66,8 +69,8 @@ def recipe_from_options(
     for name, value in (said or {}).items():
         if name not in recipe_type.model_fields:
             raise RecipeError(
-                f"The option '{option_name(name)}' does not belong to this generator; "
-                "leave it out, or choose the generator that has it."
+                f"The option '{option_name(name)}' does not belong to this {owner}; "
+                f"leave it out, or choose the {owner} that has it."
             )
         values[name] = _parsed(name, recipe_type.model_fields[name], value)
     values |= {name: value for name, value in overrides.items() if value is not None}
