@@ -11,8 +11,11 @@ from histoloom.conditions import (
     ClassesEncoding,
     ClassesRecipe,
     MaskAndStructureEncoding,
+    NucleiAndTissueEncoding,
+    NucleiAndTissueRecipe,
     StructureLabelsEncoding,
 )
+from histoloom.generators.networks.loom import MARGIN, LoomNetwork, level_widths
 from histoloom.generators.networks.mode_seeking_pix2pix import ModeSeekingGenerator
 from histoloom.generators.networks.pix2pix import Pix2PixGenerator
 from histoloom.layouts import Layout, Nucleus, Outline
@@ -46,6 +49,37 @@ def small_bundle(path: Path, system: str = "pix2pix", *, classes: bool = False, 
             "pixel_size": 0.5,
             "normalization": "batch statistics",
             "step": 1200,
+            **facts,
+        }
+    )
+    save_bundle(Bundle(header, weights), path)
+    return path
+
+
+def small_loom(path: Path, classes: tuple[str, ...] = CLASSES, width: int = 3, **facts) -> Path:
+    """Save a bundle of a narrow house generator, with the header that training writes."""
+    encoding = NucleiAndTissueEncoding(NucleiAndTissueRecipe.checked(classes=classes))
+    channels = len(encoding.channels)
+    torch.manual_seed(0)
+    network = LoomNetwork(channels, level_widths(width))
+    # As for the other small networks; concentrations about .4 leave room for darker and for paler.
+    weights = {
+        name: (1.5 * each if "weight" in name else each).numpy().copy() for name, each in network.state_dict().items()
+    }
+    weights["out.bias"][:2] = 0.4
+    settings = encoding.as_json()
+    header = BundleHeader(
+        **{
+            "kind": "generator",
+            "system": "loom",
+            "recipe": {"crop_size": 96, "width": width, "reference_size": 64},
+            "condition": ConditionFacts(encoding=settings["name"], channels=channels, settings=settings),
+            "classes": ("nucleus", *classes),
+            "pixel_size": 0.25,
+            "normalization": "none",
+            "halo": MARGIN,
+            "tile_invariant": True,
+            "step": 12_000,
             **facts,
         }
     )

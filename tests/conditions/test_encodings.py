@@ -262,7 +262,7 @@ def test_damaged_and_foreign_encodings_are_refused_with_a_sentence(value: object
 
 def test_every_registered_name_is_its_own() -> None:
     assert all(name == kind.name for name, kind in ENCODINGS.items())
-    assert len(ENCODINGS) == 5
+    assert len(ENCODINGS) == 6
 
 
 def test_accepted_structure_follows_the_layout_but_keeps_what_was_painted() -> None:
