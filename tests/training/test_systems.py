@@ -7,10 +7,12 @@ import pytest
 import torch
 from tiny_system import tiny_data
 
-from histoloom.conditions import encoding_from_json
+from histoloom.conditions import StructureMapRecipe, encoding_from_json, resolved_structure_map, structure_map
 from histoloom.errors import RecipeError
 from histoloom.models import load_bundle
+from histoloom.training.augmentation import augmented_crop
 from histoloom.training.batches import Batches
+from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.engine import train
 from histoloom.training.events import StepsDone
 from histoloom.training.memory import estimate_memory
@@ -40,6 +42,28 @@ VARIANTS = [
     ModeSeekingRecipe(**SMALL, mode_seeking="noises", noise_channels=3),
     ModeSeekingRecipe(**SMALL, conditional_discriminator=True, batch_size=2),
 ]
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.3])
+def test_all_crops_of_a_tile_share_its_thresholds_however_they_are_stained(jitter):
+    shape = (96, 96)
+    image = np.full((*shape, 3), 230, np.uint8)
+    image[:, 48:] = 120  # the right half is dark, and in either half alone Otsu would look for structure
+    image += np.random.default_rng(0).integers(0, 12, image.shape).astype(np.uint8)
+    tile = LabelledPicture(image, np.zeros(shape, np.int32), np.zeros(1, np.uint8))
+    data = TrainingData((tile,), (tile,), ("nucleus",), 0.25, (), {})
+    recipe = ModeSeekingRecipe(**SMALL | {"depth": 4}, stain_jitter=jitter, scale_spread=0.0)
+    system = system_for(recipe, data)
+    threshold = resolved_structure_map(image, StructureMapRecipe(), 0.25)
+    shares = []
+    for seed in range(12):
+        crop = augmented_crop(tile, recipe, 0.25, np.random.default_rng(seed))
+        assert (crop.as_stained is None) == (jitter == 0.0)
+        structure = system.encode(crop)[1]
+        plain = crop.image if crop.as_stained is None else crop.as_stained
+        np.testing.assert_array_equal(structure, structure_map(plain, threshold, 0.25))
+        shares.append(structure.mean())
+    assert {0.0, 1.0} <= set(shares)
 
 
 @pytest.mark.parametrize("recipe", VARIANTS, ids=lambda each: f"{type(each).__name__}{VARIANTS.index(each)}")

@@ -58,7 +58,7 @@ def held_out_crops(data: TrainingData, size: int, per_tile: int) -> list[HeldOut
                 stains = StainSummary.of(image)
             except LookError:
                 continue
-            crops.append(HeldOutCrop(tile, LabelledPicture(image, label_map, picture.class_of), stains))
+            crops.append(HeldOutCrop(tile, LabelledPicture(image, label_map, picture.class_of, picture), stains))
     if len({crop.tile for crop in crops}) < 2:
         raise TrainingError(
             "Fewer than two held-out tiles show tissue, so there is nothing to compare; give more tiles or a larger "

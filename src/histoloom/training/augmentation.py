@@ -62,10 +62,12 @@ def augmented_crop(
         y += spread * _smooth_noise(size, random)
         x += spread * _smooth_noise(size, random)
     image, label_map = sampled(picture, y, x)
+    as_stained = None
     if recipe.stain_jitter > 0:
+        as_stained = image
         image = stains_jittered(image, recipe.stain_jitter, random)
     footprint = Window(*(int(each) for each in (*np.floor(center - reach), *np.ceil(center + reach) + 1)))
-    return LabelledPicture(image, label_map, picture.class_of, picture.tile or picture, footprint)
+    return LabelledPicture(image, label_map, picture.class_of, picture.tile or picture, footprint, as_stained)
 
 
 def plain_crop(picture: LabelledPicture, size: int, random: np.random.Generator) -> LabelledPicture:

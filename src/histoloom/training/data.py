@@ -40,6 +40,8 @@ class LabelledPicture:
         For a crop, the tile that it is of.
     footprint
         For a crop, the box of the tile in which its pixels lie.
+    as_stained
+        For a crop whose stains were jittered, its image before that.
     """
 
     image: NDArray[np.uint8]
@@ -47,6 +49,7 @@ class LabelledPicture:
     class_of: NDArray[np.uint8]
     tile: LabelledPicture | None = None
     footprint: Window | None = None
+    as_stained: NDArray[np.uint8] | None = None
 
     @cached_property
     def stains(self) -> StainSummary:
