@@ -28,6 +28,8 @@ STAIN_NUMBERS = 12
 CONVOLUTIONS = 3
 """Convolutions at each level."""
 
+_SLOPE = 0.2
+_LEAST_SQUARE = 1e-6
 _MARGINS_AFTER = (24, 12, 6, 3)
 """Pixels beyond the woven window that each level hands on: its convolutions eat three cells a side."""
 
@@ -111,8 +113,9 @@ class LoomNetwork(nn.Module):
         x: torch.Tensor | None = None
         margin = MARGIN
         for index, cell in enumerate(LEVELS):
-            seen = torch.cat([conditions[len(LEVELS) - 1 - index], noise[index]], 1)
-            x = self.levels[index](x, _cut(seen, (MARGIN - margin) // cell), style)
+            border = (MARGIN - margin) // cell
+            seen = [_cut(conditions[len(LEVELS) - 1 - index], border), _cut(noise[index], border)]
+            x = self.levels[index](x, seen, style)
             margin = _MARGINS_AFTER[index]
         return _cut(self.out(x), margin)
 
@@ -136,17 +139,50 @@ class _Level(nn.Module):
             nn.init.normal_(each.weight, std=0.02)
             nn.init.zeros_(each.bias)
 
-    def forward(self, coarser: torch.Tensor | None, seen: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+    def forward(self, coarser: torch.Tensor | None, seen: Sequence[torch.Tensor], style: torch.Tensor) -> torch.Tensor:
+        if torch.is_inference_mode_enabled() and len(style) == 1:
+            return self._in_one_style(coarser, seen, style)
         if self.narrowed is not None:
-            enlarged = functional.interpolate(self.narrowed(coarser), scale_factor=2, mode="nearest")
-            seen = torch.cat([enlarged, seen], 1)
-        x = seen
+            seen = [functional.interpolate(self.narrowed(coarser), scale_factor=2, mode="nearest"), *seen]
+        x = torch.cat(list(seen), 1)
         for index, (convolution, affine) in enumerate(zip(self.convolutions, self.styles, strict=True)):
             scale, shift = affine(style)[:, :, None, None].chunk(2, 1)
-            made = functional.leaky_relu(torch.addcmul(shift, convolution(x), 1.0 + scale), 0.2)
+            made = functional.leaky_relu(torch.addcmul(shift, convolution(x), 1.0 + scale), _SLOPE)
             if index > 0:
                 made = made + x[..., 1:-1, 1:-1]
             x = normalized_pixels(made) if self.normalizes else made
+        return x
+
+    def _in_one_style(
+        self, coarser: torch.Tensor | None, seen: Sequence[torch.Tensor], style: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the same in fewer passes over the picture: styles go into weights, and what is made stays in place."""
+        x = torch.empty(
+            (1, self.convolutions[0].in_channels, *seen[0].shape[2:]), memory_format=torch.channels_last,
+            device=style.device,
+        )  # fmt: skip
+        first = 0
+        if self.narrowed is not None and coarser is not None:
+            pixels = coarser.movedim(1, -1)
+            narrowed = functional.linear(pixels, self.narrowed.weight[:, :, 0, 0], self.narrowed.bias).movedim(-1, 1)
+            first = narrowed.shape[1]
+            enlarged = x[:, :first].unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+            enlarged.copy_(narrowed[:, :, :, None, :, None])
+        # Concatenation would fall back to another order in memory, which convolutions have to turn back.
+        for each in seen:
+            x[:, first : first + each.shape[1]] = each
+            first += each.shape[1]
+        for index, (convolution, affine) in enumerate(zip(self.convolutions, self.styles, strict=True)):
+            scale, shift = affine(style)[0].chunk(2)
+            weight = convolution.weight * (1.0 + scale)[:, None, None, None]
+            made = functional.conv2d(x, weight, torch.addcmul(shift, convolution.bias, 1.0 + scale))
+            functional.leaky_relu_(made, _SLOPE)
+            if index > 0:
+                made += x[..., 1:-1, 1:-1]
+            if self.normalizes:
+                squares = torch.linalg.vector_norm(made, dim=1, keepdim=True).square_()
+                made *= squares.div_(made.shape[1]).add_(_LEAST_SQUARE).rsqrt_()
+            x = made
         return x
 
 
@@ -188,7 +224,7 @@ class ReferenceBranch(nn.Module):
 
 def normalized_pixels(x: torch.Tensor) -> torch.Tensor:
     """Scale each pixel's features to mean square 1 (Karras et al. 2018, section 4.2); no other pixel has a say."""
-    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6)
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + _LEAST_SQUARE)
 
 
 def _cut(x: torch.Tensor, border: int) -> torch.Tensor:
