@@ -23,7 +23,7 @@ def write_tiles(
     rows = ["id,patient"]
     for index in range(tiles):
         random = np.random.default_rng(index)
-        label_map = np.zeros((label_side or side, label_side or side), np.uint16)
+        label_map = np.zeros((max(label_side or 0, side),) * 2, np.uint16)
         for label in range(1, 7):
             y, x = random.integers(6, side - 6, 2)
             label_map[y - 5 : y + 5, x - 4 : x + 4] = label * 10
@@ -31,6 +31,7 @@ def write_tiles(
         image[label_map[:side, :side] > 0] = (90, 60, 140)
         noise = random.integers(-15, 16, image.shape)
         Image.fromarray(np.clip(image + noise, 0, 255).astype(np.uint8)).save(folder / "images" / f"t{index}.png")
+        label_map = label_map[:label_side, :label_side] if label_side else label_map
         tifffile.imwrite(folder / "labels" / f"t{index}.tif", label_map)
         if classes is not None:
             (folder / "types").mkdir(exist_ok=True)

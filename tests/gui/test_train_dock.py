@@ -33,7 +33,7 @@ from histoloom.tiles.tile import Tile
 from histoloom.training.systems.pix2pix_recipe import Pix2PixRecipe
 from tile_folders import write_tiles
 
-PATIENCE_MS = 120_000
+PATIENCE_MS = 240_000
 SMALL = {
     "steps": 1_000_000,
     "width": 4,
@@ -191,22 +191,6 @@ def test_a_folder_that_cannot_be_trained_on_is_said_in_the_card(dock: TrainDock,
     assert "needs at least two" in dock.card.text
     assert not dock.resume.isEnabled()
 
-    dock.data.choose_folder(write_tiles(tmp_path / "sizes", tiles=2, label_side=40))
-    dock.start.click()
-    qtbot.waitUntil(lambda: state(dock) == "failed" and "needs at least two" not in dock.card.text, timeout=PATIENCE_MS)
-    assert "put labels and pictures of the same size together" in dock.card.text
-
-
-def test_an_absent_gpu_is_said_in_the_card(dock: TrainDock, tile: Tile, qtbot: QtBot, tmp_path: Path) -> None:
-    torch_sees_one = (Path("/dev") / "nvidiactl").exists()
-    if torch_sees_one:
-        pytest.skip("there is a GPU here")
-    dock.data.source.setCurrentIndex(1)
-    dock.recipe.form.fields["device"].value = "cuda"
-    dock.start.click()
-    wait_for(dock, qtbot, "failed")
-    assert "No NVIDIA GPU answers here" in dock.card.text
-
 
 def test_wrong_choices_start_nothing_and_are_said(
     dock: TrainDock, canvas: Canvas, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -242,18 +226,6 @@ def test_wrong_choices_start_nothing_and_are_said(
     dock.folder.setText(str(tmp_path / "other"))
     says("holds a run already")
     assert not (tmp_path / "taken" / "start").exists()
-
-
-def test_a_run_folder_in_use_by_another_process_is_said(
-    dock: TrainDock, tile: Tile, qtbot: QtBot, tmp_path: Path
-) -> None:
-    from histoloom.runs import run_locked
-
-    dock.data.source.setCurrentIndex(1)
-    with run_locked(tmp_path / "pix2pix-run"):
-        dock.start.click()
-        wait_for(dock, qtbot, "failed")
-    assert "Another process trains in 'pix2pix-run'" in dock.card.text
 
 
 def test_recipes_of_other_systems_and_with_unusable_values_change_nothing(dock: TrainDock, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from histoloom.cli import main
 from histoloom.models import inspect_bundle
-from histoloom.runs import Run
+from histoloom.runs import Run, run_locked
 from tile_folders import write_tiles
 
 SMALL = [
@@ -117,6 +117,50 @@ def test_mistakes_are_answered_with_one_sentence(tiles, tmp_path, capsys, words,
     assert sentence in error
     assert "Traceback" not in error
     assert not (tmp_path / "run" / "recipe.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("tiles_are", "sentence"),
+    [
+        ({"tiles": 1}, "has one labelled tile, and training needs at least two"),
+        (
+            {"tiles": 2, "label_side": 40},
+            "are 40 x 40 pixels and their picture 64 x 64; put labels and pictures of the",
+        ),
+        ({"tiles": 2, "classes": None}, "'t0.json' does not give a class for each label"),
+    ],
+)
+def test_tiles_that_cannot_be_trained_on_are_answered_with_one_sentence(tmp_path, capsys, tiles_are, sentence):
+    folder = write_tiles(tmp_path / "tiles", **tiles_are)
+    if "classes" in tiles_are:
+        (folder / "types").mkdir()
+        (folder / "types" / "t0.json").write_text('{"10": null}')
+    assert main(["train", "pix2pix", "--data", str(folder), "-o", str(tmp_path / "run"), *SMALL]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_classes_without_a_name_are_said_and_trained_as_they_are_called(tmp_path, capsys):
+    folder = write_tiles(tmp_path / "tiles", tiles=2, classes=9)
+    line = ["train", "pix2pix", "--condition", "classes and contour", "--data", str(folder), "--steps", "1", *SMALL]
+    assert main([*line, "-o", str(tmp_path / "run")]) == 0
+    assert "classes that are not known by name (class 9)" in capsys.readouterr().err
+    assert inspect_bundle(tmp_path / "run" / "bundle.safetensors").classes == ("class 9",)
+
+
+def test_an_absent_gpu_is_said(tiles, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    words = [word if word != "cpu" else "cuda" for word in SMALL]
+    assert main(["train", "pix2pix", "--data", str(tiles), "-o", str(tmp_path / "run"), *words]) == 1
+    assert "No NVIDIA GPU answers here" in capsys.readouterr().err
+
+
+def test_a_run_folder_in_use_by_another_process_is_said(tiles, tmp_path, capsys):
+    with run_locked(tmp_path / "run"):
+        assert main(["train", "pix2pix", "--data", str(tiles), "-o", str(tmp_path / "run"), *SMALL]) == 1
+    assert "Another process trains in 'run'" in capsys.readouterr().err
 
 
 def test_a_recipe_of_another_system_is_refused(tiles, tmp_path, capsys):

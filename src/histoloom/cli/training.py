@@ -124,6 +124,7 @@ def _resumed(
 
 def _train(order: TrainingOrder, output: Path, checkpoint: Path | None, devices: int, nodes: int) -> int:
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
+    from histoloom.training.data import classes_without_a_name
     from histoloom.training.engine import train
 
     settings, tiles = order.recipe, _read(order)
@@ -134,6 +135,12 @@ def _train(order: TrainingOrder, output: Path, checkpoint: Path | None, devices:
             if isinstance(event, TrainingStarted):
                 order.remember(output)
             report.on_event(event)
+            unknown = classes_without_a_name(tiles) if isinstance(event, TrainingStarted) else ()
+            if unknown:
+                report.say(
+                    f"The labels have classes that are not known by name ({', '.join(unknown)}); they are trained as "
+                    "they are called, so give them names in 'types' if others shall weave them."
+                )
 
         run = train(
             settings,

@@ -244,6 +244,12 @@ def combined_training_data(parts: Sequence[TrainingData]) -> TrainingData:
     )
 
 
+def classes_without_a_name(data: TrainingData) -> tuple[str, ...]:
+    """Return the classes of nuclei that are not in the default table, such as ``"class 9"`` of a bare number."""
+    known = {each.name for each in DEFAULT_CLASSES}
+    return tuple(name for name in data.classes if name not in known)
+
+
 def rescaled(image: NDArray[np.uint8], layout: Layout, scale: float) -> tuple[NDArray[np.uint8], Layout]:
     """Return a picture and its layout enlarged by a factor; within 2 % of 1 they stay as they are."""
     if abs(scale - 1) <= _SAME_PIXEL_SIZE:
