@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from histoloom.errors import HistoloomError
+from histoloom.generators.registry import default_generator, generator_named
 from histoloom.gui.opening import has_display, open_viewer
 from histoloom.gui.preferences import in_palette, preferences
 from histoloom.gui.scale_bar import show_scale_bar
+from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE
 from histoloom.tiles.tile import Tile
 from histoloom.window import Window
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from histoloom.gui.live import LiveWeaving
 
 _LARGEST = 1024
+_CANVAS = (768, 768)
 _PATIENCE_S = 120.0
 _SCREEN = "-screen 0 1400x900x24"
 
@@ -39,7 +42,7 @@ def run_demo(tile: Path | None = None, folder: Path = Path("demo"), scripted: bo
     Parameters
     ----------
     tile
-        A picture of real tissue (default: the sample).
+        A picture of real tissue whose look is taken (default: one that the generator knows by name, or the sample).
     folder
         Where the scripted demo leaves its results.
     scripted
@@ -53,13 +56,11 @@ def run_demo(tile: Path | None = None, folder: Path = Path("demo"), scripted: bo
     if not has_display():
         _run_under_virtual_display(tile, folder)
         return
-    opened, name = _opened(tile)
+    opened = _opened(tile)
     import napari
 
     viewer, docks = open_viewer()
-    canvas, weaving = _prepare(viewer, docks, opened, name)
-    if tile is None:
-        docks["Weave"].looks.choose_without_tile()
+    canvas, weaving = _prepare(viewer, docks, opened)
     if not scripted:
         napari.run()
         return
@@ -85,9 +86,11 @@ def _run_under_virtual_display(tile: Path | None, folder: Path) -> None:
         raise HistoloomError(lines[-1] if lines else "The demo ended early; run it again with a display to see why.")
 
 
-def _opened(path: Path | None) -> tuple[Tile, str]:
-    """Return the demo's tile, at most 1024² of it, and its name."""
+def _opened(path: Path | None) -> tuple[Tile, str] | None:
+    """Return the demo's tile, at most 1024² of it, and its name; None where the generator needs none."""
     if path is None:
+        if generator_named(preferences().generator or default_generator()).named_looks:
+            return None
         from histoloom.tiles.samples import EMBEDDED_SAMPLE_TITLE, embedded_sample
 
         return embedded_sample(), EMBEDDED_SAMPLE_TITLE
@@ -102,17 +105,20 @@ def _opened(path: Path | None) -> tuple[Tile, str]:
     return Tile.from_array(middle, tile.pixel_size, **tile.provenance), f"{path.stem} (middle)"
 
 
-def _prepare(viewer: Any, docks: dict[str, Any], tile: Tile, name: str) -> tuple[Canvas, LiveWeaving]:
+def _prepare(viewer: Any, docks: dict[str, Any], opened: tuple[Tile, str] | None) -> tuple[Canvas, LiveWeaving]:
     from histoloom.gui.canvas import canvas_of
     from histoloom.gui.live import live_weaving_of
     from histoloom.layouts.random_layout import random_layout
     from histoloom.layouts.random_recipe import RandomLayoutRecipe
 
     canvas = canvas_of(viewer)
-    canvas.set_tile(tile, name)
+    height, width = _CANVAS
+    pixel_size = DEFAULT_PIXEL_SIZE
+    if opened is not None:
+        canvas.set_tile(*opened)
+        height, width = opened[0].shape
+        pixel_size = canvas.layout.pixel_size
     show_scale_bar(viewer)
-    height, width = tile.shape
-    pixel_size = canvas.layout.pixel_size
     layout = random_layout(RandomLayoutRecipe(height=height, width=width, pixel_size=pixel_size), seed=1)
     canvas.open_layout(replace(layout, classes=in_palette(layout.classes, preferences().palette)))
     docks["Weave"].live.setChecked(True)

@@ -29,6 +29,7 @@ from histoloom.training.batches import Batch
 from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.losses.feature_matching import local_feature_matching_loss
 from histoloom.training.losses.mode_seeking import mode_seeking_loss
+from histoloom.training.losses.patch_distribution import patch_distribution_loss
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.contract import Losses, NetworkFacts, Work
 from histoloom.training.systems.encodings import condition_facts
@@ -41,7 +42,7 @@ _COLORS = np.array([[255, 255, 255], [240, 150, 170], [160, 130, 200], [200, 30,
 
 
 class Loom:
-    """Hinge GAN with local feature matching and a bounded mode-seeking term on the noise."""
+    """Hinge GAN with local feature matching, patch distributions, and a bounded mode-seeking term on the noise."""
 
     name: ClassVar[str] = "loom"
     title: ClassVar[str] = "loom (the house generator)"
@@ -144,14 +145,17 @@ class Loom:
             first_noise, second_noise = zip(*(each.chunk(2) for each in noise), strict=True)
             bound = recipe.mode_seeking_bound
             seeking = mode_seeking_loss(_flat(first_noise), _flat(second_noise), first, second, bound)
-            tone = _local_means_distance(woven, torch.cat([real, real]))
-            nuclear = _nuclear_distance(woven, torch.cat([real, real]), seen[:, :1])
+            nuclei, real_twice = seen[:, :1], torch.cat([real, real])
+            tone = _local_means_distance(woven, real_twice)
+            nuclear = _nuclear_distance(woven, real_twice, nuclei)
+            texture = _mean([patch_distribution_loss(woven, real_twice, each) for each in (nuclei, 1.0 - nuclei)])
             weighted = recipe.feature_matching_weight * matching + recipe.mode_seeking_weight * seeking
+            weighted = weighted + recipe.patch_distribution_weight * texture
             weighted = weighted + recipe.local_means_weight * tone + recipe.nuclear_means_weight * nuclear
             work.update("generator", adversarial + weighted)
         losses = {
             "discriminator": judged, "adversarial": adversarial, "matching": matching, "mode seeking": seeking,
-            "local means": tone, "nuclear means": nuclear,
+            "local means": tone, "nuclear means": nuclear, "patches": texture,
         }  # fmt: skip
         return {name: each.detach() for name, each in losses.items()}
 

@@ -9,7 +9,7 @@ from histoloom.training.recipe import TrainingRecipe
 
 
 class LoomRecipe(TrainingRecipe):
-    """loom, the house generator; the defaults are those of the weights that ship."""
+    """loom, the house generator."""
 
     steps: int = recipe_field(60_000, "Steps", "How many training steps.", ge=1, le=100_000_000)
     batch_size: int = recipe_field(
@@ -53,7 +53,13 @@ class LoomRecipe(TrainingRecipe):
         ge=0.0, le=1e6,
     )  # fmt: skip
     nuclear_means_weight: float = recipe_field(
-        5.0, "Nuclear means weight", "Weight of the distance between finer means of woven and real nuclei.",
+        2.0, "Nuclear means weight", "Weight of the distance between finer means of woven and real nuclei.",
+        ge=0.0, le=1e6,
+    )  # fmt: skip
+    patch_distribution_weight: float = recipe_field(
+        20.0,
+        "Patch distribution weight",
+        "Weight of the distance between distributions of woven and real patches.",
         ge=0.0, le=1e6,
     )  # fmt: skip
     mode_seeking_weight: float = recipe_field(
