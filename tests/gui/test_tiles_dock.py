@@ -127,7 +127,7 @@ def test_thumbnails_and_counts_of_nuclei_arrive_by_themselves(qtbot: Any, listed
     icon = listed.model.data(listed.model.index(0, 0), Qt.ItemDataRole.DecorationRole)
     assert icon.availableSizes()[0].width() == SHAPE[1]
     assert captions(listed)[0][2] == "patient B"
-    assert listed.model.loader.waiting == 0
+    qtbot.waitUntil(lambda: listed.model.loader.waiting == 0)
 
 
 def test_opening_puts_tile_and_layout_on_the_canvas(qtbot: Any, listed: TilesDock, viewer: ViewerModel) -> None:
