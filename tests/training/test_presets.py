@@ -22,7 +22,7 @@ from histoloom.training.systems.presets import preset_values, presets_of
 from histoloom.training.systems.registry import recipe_type, system_for
 from tile_folders import write_tiles
 
-SYSTEMS = ["pix2pix", "mode-seeking-pix2pix"]
+SYSTEMS = ["pix2pix", "mode-seeking-pix2pix", "loom"]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
