@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,8 +15,9 @@ import pytest
 from PIL import Image
 
 from histoloom.cli import main
-from histoloom.errors import Stopped
+from histoloom.errors import RunError, Stopped
 from histoloom.models import load_bundle
+from histoloom.studies.grid import finished_run
 from histoloom.studies.mode_seeking import run_mode_seeking_study
 from histoloom.studies.mode_seeking_recipe import ARMS, FULL, PRESETS, ModeSeekingStudyRecipe
 from histoloom.studies.mode_seeking_report import MEASURE_TITLES
@@ -103,6 +105,18 @@ def test_what_is_finished_is_not_repeated(study, tiles, capsys):
     assert {path: path.stat().st_mtime_ns for path in study.glob("runs/*/*") if path.is_file()} == before
     assert not list(study.glob("runs/*/checkpoints"))
     assert "4 of 4 cells" in capsys.readouterr().out
+
+
+def test_a_run_of_before_a_field_was_added_still_counts(study, tmp_path):
+    cell = ModeSeekingStudyRecipe.checked(**TINY).cells()[0]
+    older = shutil.copytree(study / "runs" / cell.name, tmp_path / cell.name)
+    kept = json.loads((older / "recipe.json").read_text(encoding="utf-8"))
+    assert kept.pop("elastic") == 0
+    (older / "recipe.json").write_text(json.dumps(kept), encoding="utf-8")
+    assert finished_run(cell, tmp_path) is not None
+    (older / "recipe.json").write_text(json.dumps(kept | {"elastic": 1.0}), encoding="utf-8")
+    with pytest.raises(RunError, match=r"has 1\.0 for 'elastic'"):
+        finished_run(cell, tmp_path)
 
 
 def test_a_study_that_was_killed_goes_on_where_it_was(study, tiles, tmp_path):

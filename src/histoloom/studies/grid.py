@@ -67,15 +67,19 @@ def finished_run(cell: Cell, folder: Path) -> Run | None:
     ------
     RunError
         If its folder holds a run by another recipe.
+    RecipeError
+        If the run's recipe is of a later version.
     """
     path = folder / cell.name
     if not (path / RECIPE).is_file():
         return None
     run = Run.open(path)
-    for name, value in cell.recipe.as_json().items():
-        if run.recipe.get(name) != value:
+    # Checked, so that fields which a later version has added hold their defaults.
+    kept = type(cell.recipe).checked(**run.recipe)
+    for name, value in cell.recipe:
+        if getattr(kept, name) != value:
             raise RunError(
-                f"The run '{cell.name}' has {run.recipe.get(name)!r} for '{name}' and not {value!r}; "
+                f"The run '{cell.name}' has {getattr(kept, name)!r} for '{name}' and not {value!r}; "
                 "go on with the study by its own settings, or choose another folder."
             )
     return run if run.bundle is not None else None

@@ -71,7 +71,7 @@ def run_mode_seeking_study(
     RunError
         If the folder holds another study, one of other settings or tiles, or something else.
     RecipeError
-        If there is no arm or cell of a name.
+        If there is no arm or cell of a name, or the study is of a later version with other settings.
     Stopped
         If someone asked to stop.
     TrainingError, WriteError
@@ -129,7 +129,7 @@ class _Study:
             "split": dict(self.tiles.split),
         }
         if path.is_file():
-            _check_same(path, facts)
+            _check_same(path, self.recipe, facts["data"])
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             raise RunError(f"The folder '{self.folder.name}' is not empty; choose a new one for the study.")
         write_json(path, facts)
@@ -171,20 +171,22 @@ class _Study:
         return results
 
 
-def _check_same(path: Path, facts: dict[str, Any]) -> None:
+def _check_same(path: Path, recipe: ModeSeekingStudyRecipe, data: Any) -> None:
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        kept, data = before["recipe"], before["data"]
+        settings, kept_data = dict(before["recipe"]), before["data"]
         other = before["study"] != _NAME or before["schema_version"] != _SCHEMA_VERSION
     except (OSError, ValueError, KeyError, TypeError):
         raise RunError(f"'{path.name}' in '{path.parent.name}' is damaged; begin the study in a new folder.") from None
     if other:
         raise RunError(f"'{path.parent.name}' holds another study; choose another folder.")
-    for name, value in facts["recipe"].items():
-        if name not in GROWING and kept.get(name) != value:
+    # Checked, so that fields which a later version has added hold their defaults.
+    kept = ModeSeekingStudyRecipe.checked(**settings)
+    for name, value in recipe:
+        if name not in GROWING and getattr(kept, name) != value:
             raise RunError(
-                f"The study in '{path.parent.name}' has {kept.get(name)!r} for '{name}' and not {value!r}; "
+                f"The study in '{path.parent.name}' has {getattr(kept, name)!r} for '{name}' and not {value!r}; "
                 "go on with its own settings, or choose another folder."
             )
-    if data != facts["data"]:
+    if kept_data != data:
         raise RunError(f"The study in '{path.parent.name}' is of other tiles; give its own data to go on with it.")
