@@ -21,6 +21,14 @@ PROMISED = {
         "viewer_blocked_max_ms",
         "event_loop_gap_max_ms",
     },
+    "loom.py": {
+        "stroke_to_pixels_median_ms",
+        "weave_512_ms",
+        "weave_2048_s",
+        "memory_added_mb",
+        "region_difference_max",
+        "live_while_training_ratio",
+    },
     "open_slide.py": {"memory_added_mb", "fraction_read"},
     "structure.py": {"structure_1000_worst_ms"},
     "training.py": {"step_ratio_equal_precision", "speedup_over_bare_float32", "data_wait_fraction"},
@@ -49,6 +57,8 @@ def test_every_benchmark_is_checked():
 def test_a_benchmark_prints_the_figures_that_it_promises(name):
     figures = printed(name)
 
+    if "skipped" in figures:
+        pytest.skip(figures["skipped"])
     assert set(figures) >= PROMISED[name]
     assert all(figures[key] >= 0 for key in PROMISED[name])
 
