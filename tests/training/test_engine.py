@@ -182,6 +182,18 @@ def test_folders_that_hold_something_are_refused(tmp_path):
         Run.open(tmp_path)
 
 
+def test_a_run_from_before_a_field_was_added_goes_on(tmp_path):
+    run = train(recipe(steps=3), tiny_data(), tmp_path / "run", should_stop=lambda: True)
+    older = run.folder / "recipe.json"
+    values = json.loads(older.read_text())
+    del values["leave_out"]
+    older.write_text(json.dumps(values))
+
+    resumed = train(recipe(steps=3), tiny_data(), run.folder, resume_from=run.latest_checkpoint())
+
+    assert resumed.bundle is not None
+
+
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_serves(tmp_path):
     run = train(recipe(), tiny_data(), tmp_path / "run")
     latest = run.latest_checkpoint()

@@ -363,12 +363,12 @@ def _threads_of(run: Run) -> Iterator[None]:
 
 
 def _check_same(run: Run, recipe: TrainingRecipe, data: TrainingData) -> None:
-    kept = run.recipe
+    # Fields that a later version has added had their defaults when the run began.
+    kept = type(recipe)().as_json() | run.recipe
     for name, value in recipe.as_json().items():
-        if kept.get(name) != value:
+        if kept[name] != value:
             raise RunError(
-                f"The run's recipe has {kept.get(name)!r} for '{name}' and not {value!r}; "
-                "resume it with its own recipe."
+                f"The run's recipe has {kept[name]!r} for '{name}' and not {value!r}; resume it with its own recipe."
             )
     if _hashes(run.environment.get("data")) != _hashes(_data_facts(data)["data"]):
         raise RunError(f"The run '{run.folder.name}' was trained on other tiles; give its own data to resume it.")
