@@ -22,7 +22,8 @@ from histoloom.training.systems.presets import preset_values, presets_of
 from histoloom.training.systems.registry import recipe_type, system_for
 from tile_folders import write_tiles
 
-SYSTEMS = ["pix2pix", "mode-seeking-pix2pix", "loom"]
+PUBLISHED = ["pix2pix", "mode-seeking-pix2pix"]
+SYSTEMS = [*PUBLISHED, "loom"]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -34,7 +35,7 @@ def test_every_preset_is_a_recipe_whose_networks_can_see_its_crops(system, prese
     assert estimate_memory(built, recipe.batch_size, recipe.crop_size) > 0
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", PUBLISHED)
 def test_the_papers_presets_are_the_defaults_and_those_of_gpus_see_as_many_crops(system):
     paper, gpu = (recipe_type(system).checked(**presets_of(system)[name]) for name in ("paper", "gpu"))
     assert paper == recipe_type(system)()
