@@ -198,6 +198,9 @@ class Run:
                 return False
         except RunError:
             return True
+        except WriteError:
+            # Nobody trains where nothing can be written.
+            return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -22,13 +22,14 @@ from histoloom.generators.bundles import BundleRecipe
 from histoloom.gui.canvas import Canvas
 from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.export import contents_of, export_canvas
+from histoloom.gui.generator_chooser import GeneratorChooser
 from histoloom.gui.readers import get_bundle_reader
 from histoloom.gui.status_card import Level
 from histoloom.gui.weave_dock import WeaveDock
-from histoloom.models import NamedLookFacts
+from histoloom.models import ConditionFacts, NamedLookFacts
 from histoloom.tiles import Look, NamedLook
 from histoloom.tiles.samples import embedded_sample
-from small_bundles import small_bundle
+from small_bundles import small_bundle, small_loom
 
 PATIENCE_MS = 240_000
 
@@ -186,3 +187,17 @@ def test_a_bundle_dropped_onto_the_viewer_goes_to_the_dock(
     assert reader is not None
     assert reader(path) == [(None,)]
     qtbot.waitUntil(lambda: dock.generator.reference == "dropped", timeout=PATIENCE_MS)
+
+
+def test_a_bundle_that_this_version_cannot_read_does_not_keep_the_dock_from_opening(qtbot, tmp_path, monkeypatch):
+    later = ConditionFacts(encoding="later", channels=3, settings={"name": "later", "recipe": {}})
+    (tmp_path / "models").mkdir()
+    small_loom(tmp_path / "models" / "from_later.safetensors", condition=later)
+    monkeypatch.setenv("HISTOLOOM_MODELS", str(tmp_path / "models"))
+
+    chooser = GeneratorChooser()
+    qtbot.addWidget(chooser)
+
+    texts = [chooser.itemText(index) for index in range(chooser.count())]
+    assert "from_later ⚠" in texts
+    assert chooser.reference == "texture"

@@ -267,12 +267,12 @@ def test_preferences_are_read_where_napari_has_them():
     from types import SimpleNamespace as Section
 
     settings = Section(
-        weaving=Section(device="cpu", live_delay_ms=200),
+        weaving=Section(device="cpu", live_delay_ms=200, generator=" texture "),
         canvas=Section(palette="muted"),
         files=Section(cache_folder=" ~/samples "),
     )
 
-    assert _from_settings(settings) == Preferences("cpu", 200, Path.home() / "samples", "muted")
+    assert _from_settings(settings) == Preferences("cpu", 200, Path.home() / "samples", "muted", "texture")
 
 
 def test_preferences_have_defaults_where_napari_has_none(monkeypatch):

@@ -159,4 +159,4 @@ def test_damaged_files_raise_one_sentence(tmp_path, name, content, error):
 def test_the_manifest_offers_both_readers_for_tiff():
     readers = PluginManifest.from_distribution("histoloom").contributions.readers
 
-    assert all("*.tif" in each.filename_patterns for each in readers)
+    assert sum("*.tif" in each.filename_patterns for each in readers) == 2

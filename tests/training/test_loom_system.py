@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histoloom.conditions import NucleiAndTissueEncoding, encoding_from_json
+from histoloom.errors import TrainingError
 from histoloom.generators import generator_named
 from histoloom.generators.loom import LoomWeaveRecipe
 from histoloom.generators.loom.noise import LEVELS, NOISE_PLANES, NUCLEUS_NUMBERS, OCTAVES
@@ -254,3 +255,8 @@ def test_what_previews_show_of_the_condition_tells_tissue_and_nuclei_apart():
     assert shown.shape == (64, 64, 3)
     inside = condition[1, 48:-48, 48:-48] > 0
     assert shown[inside].mean() < 100 < shown[~inside & (shown.min(axis=2) > 30)].mean()
+
+
+def test_crops_that_are_stained_unlike_their_tile_are_refused():
+    with pytest.raises(TrainingError, match="set 'Stain jitter' to 0"):
+        Loom(LoomRecipe.checked(stain_jitter=0.2), DATA)

@@ -11,7 +11,7 @@ import numpy as np
 
 from histoloom.errors import TrainingError
 from histoloom.gui.canvas_layers import LAYOUT, PREVIEW, ROLE_KEY, STRUCTURE, TISSUE, WOVEN
-from histoloom.gui.readers import TILE_KEY
+from histoloom.gui.readers import LAYOUT_KEY, TILE_KEY
 from histoloom.gui.writers import pixel_size_of
 from histoloom.jobs.frozen_tiles import LabelledTile, freeze_tiles
 from histoloom.layouts import Layout, repair_label_map
@@ -109,13 +109,16 @@ def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], Labell
         picture = picture.copy()  # layers are painted and woven into in place
     layout = canvas.layout if labels is canvas.layers.find(LAYOUT) else None
     label_map = None if layout is not None else np.array(labels.data)
+    read = labels.metadata.get(LAYOUT_KEY)
 
     def labelled() -> LabelledTile:
         tile = known if isinstance(known, Tile) else Tile.from_array(np.asarray(picture[..., :3]), size)
         nuclei = layout
         if nuclei is None and label_map is not None:
             mended, _ = repair_label_map(label_map)
-            nuclei = Layout.from_label_map(mended, tile.pixel_size or size)
+            names = {each.id: each.class_name for each in read.nuclei.values()} if isinstance(read, Layout) else {}
+            classes = {"classes": read.classes} if isinstance(read, Layout) else {}
+            nuclei = Layout.from_label_map(mended, tile.pixel_size or size, names, **classes)
         if nuclei is None:
             raise TrainingError(f"The labels of '{name}' are gone; choose others.")
         return LabelledTile(name, tile, nuclei, is_woven)

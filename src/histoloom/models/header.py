@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from histoloom.errors import BundleError, LookError
+from histoloom.conditions import Encoding, encoding_from_json
+from histoloom.errors import BundleError, ConditionError, LookError
 from histoloom.tiles.looks import NamedLook
 from histoloom.tiles.stain_summary import StainSummary
 
@@ -176,6 +177,15 @@ class BundleHeader(_Facts):
             return tuple(each.look for each in self.looks)
         except LookError:
             raise BundleError(f"The header of '{name}' is damaged (its 'looks'); get the file again.") from None
+
+    def encoding(self, name: str) -> Encoding:
+        """Return how the network sees layouts; raises `BundleError` if it sees none, or in an unknown way."""
+        if self.condition is None:
+            raise BundleError(f"The header of '{name}' is damaged (its 'condition'); get the file again.")
+        try:
+            return encoding_from_json(self.condition.settings)
+        except ConditionError as error:
+            raise BundleError(f"'{name}' cannot be used: {error}") from error
 
     def check_kind(self, kind: str, name: str) -> None:
         """Raise `BundleError` if the network is of another kind."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from histoloom.conditions import AcceptedStructure, Encoding, encoding_from_json
+from histoloom.conditions import AcceptedStructure, Encoding
 from histoloom.errors import BundleError
 from histoloom.generators.bundles.anchored_windows import AnchoredWindows
 from histoloom.generators.bundles.recipe import BundleRecipe
@@ -58,10 +58,8 @@ class BundleGenerator:
 
     def __init__(self, path: Path, header: BundleHeader) -> None:
         header.check_kind("generator", path.name)
-        if header.condition is None:
-            raise BundleError(f"The header of '{path.name}' is damaged (its 'condition'); get the file again.")
         self._path, self.header = path, header
-        self._encoding = encoding_from_json(header.condition.settings)
+        self._encoding = header.encoding(path.name)
         self._side = _side(header, path.name)
         self.named_looks: tuple[NamedLook, ...] = header.named_looks(path.name)
 

@@ -69,7 +69,8 @@ def seen_condition(
         if source == "accepted":
             raise ConditionError(problem)
     if source == "texture weaver" and picture is not None:
-        # Thresholds that a picture decides about are those of this window, as they were of each training crop.
+        # Thresholds that a picture decides about are this window's: in training they were those of a whole tile, but
+        # the whole of this picture is never there.
         crop = cropped(replace(layout, nuclei={each.id: each for each in layout.nuclei_in(window)}), window)
         return with_source(encoding, "picture").encode(crop, picture=picture(crop))
     return with_source(encoding, "contours").encode(layout, window)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.conditions import EDGE, AcceptedStructure, NucleiAndTissueEncoding, StructureLabelsEncoding
-from histoloom.conditions.registry import encoding_from_json
 from histoloom.errors import BundleError
 from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.loom.noise import LEVELS, canvas_noise
@@ -53,7 +52,7 @@ class LoomGenerator:
 
     def __init__(self, path: Path, header: BundleHeader) -> None:
         header.check_kind("generator", path.name)
-        encoding = encoding_from_json(header.condition.settings) if header.condition is not None else None
+        encoding = header.encoding(path.name)
         if not isinstance(encoding, NucleiAndTissueEncoding):
             raise BundleError(f"The header of '{path.name}' is damaged (its 'condition'); get the file again.")
         self._path, self.header, self._encoding = path, header, encoding

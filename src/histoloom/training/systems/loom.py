@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -11,7 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from histoloom.conditions import EdgeRecipe, NucleiAndTissueEncoding, NucleiAndTissueRecipe, detect_edges
+from histoloom.conditions import (
+    EdgeRecipe,
+    NucleiAndTissueEncoding,
+    NucleiAndTissueRecipe,
+    detect_edges,
+    resolved_edges,
+)
+from histoloom.errors import TrainingError
 from histoloom.generators.networks.canonical_stain import (
     canonical_pictures,
     jittered_stains,
@@ -54,8 +62,14 @@ class Loom:
     compares_conditions = False
 
     def __init__(self, recipe: LoomRecipe, data: TrainingData) -> None:
+        if recipe.stain_jitter > 0:
+            raise TrainingError(
+                "loom shakes the stains of looks ('Stain vector jitter', 'Stain strength jitter'), and a crop that is "
+                "stained unlike its tile would teach it nothing; set 'Stain jitter' to 0."
+            )
         self.recipe: LoomRecipe = recipe
         self._data = data
+        self._edges: WeakKeyDictionary[LabelledPicture, EdgeRecipe] = WeakKeyDictionary()
         classes = tuple(name for name in data.classes if name != DEFAULT_CLASS)
         self.encoding = NucleiAndTissueEncoding(NucleiAndTissueRecipe.checked(classes=classes))
         self._class_index = np.array([self.encoding.class_index(name) for name in data.classes])
@@ -91,8 +105,15 @@ class Loom:
         values = self.encoding.encode_ids(np.pad(crop.label_map, 1, mode="edge"), index_of, tissue)
         # Which crops come with edges is a function of the crop; finding them in all would take longer than the rest.
         if keyed_uniform(*(crop.footprint or (0,))) < self.recipe.show_edges:
-            values = self.encoding.with_edges(values, detect_edges(crop.image, EdgeRecipe(), self._data.pixel_size))
+            edges = detect_edges(crop.image, self._edge_recipe(crop.tile or crop), self._data.pixel_size)
+            values = self.encoding.with_edges(values, edges)
         return np.concatenate([crop.label_map[None].astype(np.float32), values])
+
+    def _edge_recipe(self, tile: LabelledPicture) -> EdgeRecipe:
+        """Return the recipe with the thresholds of a whole tile, as accepted edges have those of a whole picture."""
+        if tile not in self._edges:
+            self._edges[tile] = resolved_edges(tile.image, EdgeRecipe(), self._data.pixel_size)
+        return self._edges[tile]
 
     def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return tissue in pale colours, nuclei and contours in dark ones, without the margin."""
