@@ -47,8 +47,8 @@ def presets_of(system: str) -> dict[str, dict[str, Any]]:
     """Return a system's presets: the values by which each differs from the recipe's defaults.
 
     ``"fast look"`` shows within minutes on a laptop's processor whether the data do, ``"paper"`` is the published
-    training, and ``"gpu"`` sees as many crops in larger batches, in bf16. No paper describes loom: its ``"paper"`` is the
-    recipe's defaults, and its ``"gpu"`` a longer training.
+    training, and ``"gpu"`` sees as many crops in larger batches, in bf16. No paper describes loom: its ``"paper"`` is
+    the recipe's defaults, and its ``"gpu"`` a longer training.
 
     Raises
     ------
