@@ -212,12 +212,13 @@ class _Loop:
             saves = was_stopped or self._is_due(recipe.checkpoint_every)
             if saves or self._is_due(recipe.log_every):
                 self._report(meter, rate)
-            if self._is_due(recipe.validate_every):
-                self._validate()
-            if was_stopped or self._is_due(recipe.preview_every):
-                self._preview()
-            if saves:
-                self._save()
+            with meter.leaving_out():
+                if self._is_due(recipe.validate_every):
+                    self._validate()
+                if was_stopped or self._is_due(recipe.preview_every):
+                    self._preview()
+                if saves:
+                    self._save()
             if was_stopped:
                 break
         self._tell(TrainingFinished(self.done, was_stopped))
