@@ -174,6 +174,7 @@ def test_importing_copies_once_and_never_over_another(tmp_path):
     save_bundle(a_bundle(), tmp_path / "g.safetensors")
     own = tmp_path / "own"
     copy = import_bundle(tmp_path / "g.safetensors", own)
+    assert copy.read_bytes() == (tmp_path / "g.safetensors").read_bytes()
     assert import_bundle(tmp_path / "g.safetensors", own) == copy
     np.testing.assert_array_equal(load_file(copy)["a.weight"], a_bundle().weights["a.weight"])
     save_bundle(a_bundle(pixel_size=0.5), tmp_path / "g.safetensors")

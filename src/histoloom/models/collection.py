@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from histoloom.errors import BundleError
-from histoloom.models.bundle import BUNDLE_SUFFIX, inspect_bundle, load_bundle, save_bundle
+from histoloom.models.bundle import BUNDLE_SUFFIX, inspect_bundle, load_bundle
 from histoloom.models.header import BundleHeader
+from histoloom.writing import written_whole
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,14 @@ def import_bundle(path: str | Path, folder: str | Path | None = None) -> Path:
         If the folder cannot be written to.
     """
     source = Path(path)
-    bundle = load_bundle(source)
+    load_bundle(source)
+    # Byte by byte: the header keeps who wrote it, and what a later version has put there.
+    content = source.read_bytes()
     target = Path(folder or bundle_folder()) / source.name
     if target.exists():
-        try:
-            same = inspect_bundle(target) == bundle.header
-        except BundleError:
-            same = False
-        if not same:
+        if target.read_bytes() != content:
             raise BundleError(f"There is another bundle called '{source.name}' already; rename one of them.")
         return target
-    save_bundle(bundle, target)
+    with written_whole(target) as beside:
+        beside.write_bytes(content)
     return target
