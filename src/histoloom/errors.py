@@ -51,3 +51,7 @@ class TrainingError(HistoloomError):
 
 class EvaluationError(HistoloomError):
     """Pictures or measures cannot be compared, or too few are there to."""
+
+
+class SegmenterError(HistoloomError):
+    """A segmenter cannot be built, or cannot be used on the picture given."""

@@ -1,0 +1,1 @@
+"""What finds nuclei in pictures: one file per architecture, instances, and whole pictures of any size."""
