@@ -12,6 +12,7 @@ from small_canvases import PIXEL_SIZE, QUICK, canvases, windows
 
 from histoloom.conditions import NucleiAndTissueEncoding, NucleiAndTissueRecipe, encoding_from_json
 from histoloom.conditions.contours import instance_contours
+from histoloom.conditions.nuclei_and_tissue import surrounding_tissue
 from histoloom.errors import ConditionError
 from histoloom.layouts import Layout, Nucleus, Outline, TissueMap
 from histoloom.tiles.tissue import TISSUES
@@ -32,7 +33,9 @@ def test_a_window_is_a_part_of_the_whole(data: st.DataObject, seed: int) -> None
     whole, part = ENCODING.encode(layout, larger), ENCODING.encode(layout, window)
     assert part.dtype == np.float32
     assert part.shape == (len(ENCODING.channels), *window.shape)
-    assert set(np.unique(whole)) <= {0.0, 1.0}
+    sharp = np.delete(whole, np.r_[ENCODING.tissue_channels], axis=0)
+    assert set(np.unique(sharp)) <= {0.0, 1.0}
+    assert 0.0 <= whole.min() <= whole.max() <= 1.0
     np.testing.assert_array_equal(part, whole[:, *window.relative_to(larger).slices])
 
 
@@ -50,10 +53,21 @@ def test_each_channel_shows_what_it_is_called(data: st.DataObject) -> None:
     np.testing.assert_array_equal(shown["inflammatory"], class_of == "inflammatory")
     np.testing.assert_array_equal(shown["epithelial"], class_of == "tumor")
     np.testing.assert_array_equal(shown["contour"], instance_contours(layout, layout.window))
-    for index, name in enumerate(TISSUES[1:], 1):
-        np.testing.assert_array_equal(shown[name], layout.tissue_pixels() == index)
     assert not shown["edges known"].any()
     assert not shown["edge"].any()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@QUICK
+def test_tissue_is_shown_without_the_squares_of_its_map(seed: int) -> None:
+    cells = np.random.default_rng(seed).integers(0, len(TISSUES), (5, 6)).astype(np.uint8)
+    layout = Layout.empty((80, 96), PIXEL_SIZE).with_tissue_map(TissueMap(cells, 16))
+    shown = ENCODING.encode(layout)[ENCODING.tissue_channels]
+    for index in range(1, len(TISSUES)):
+        share = shown[index - 1]
+        assert (share[8::16, 8::16] > 0.85)[cells == index].all()
+        assert np.abs(np.diff(share, axis=0)).max() <= 1 / 17 + 1e-6
+        assert np.abs(np.diff(share, axis=1)).max() <= 1 / 17 + 1e-6
 
 
 @given(layout=canvases())
@@ -122,7 +136,7 @@ def test_labels_without_a_layout_are_seen_alike() -> None:
     ]
     layout = Layout.from_nuclei(nuclei, (24, 26), PIXEL_SIZE)
     ids = layout.rasterize(layout.window.expanded(1))
-    tissue = layout.tissue_pixels()
+    tissue = surrounding_tissue(layout, layout.window)
     np.testing.assert_array_equal(ENCODING.encode_ids(ids, {3: 0, 8: -1}, tissue), ENCODING.encode(layout))
     # Labels that are not in the picture, such as those of a crop's whole tile, do no harm.
     np.testing.assert_array_equal(ENCODING.encode_ids(ids, {1: 1, 3: 0, 8: -1, 99: 1}, tissue), ENCODING.encode(layout))

@@ -193,7 +193,7 @@ def test_a_nucleus_keeps_its_face_when_it_is_moved(prepared, shift):
 def test_a_nucleus_of_usual_size_keeps_its_face_nearly_and_another_seed_has_another(prepared):
     nucleus = one_nucleus(20.0)
     still = inside_of(prepared, nucleus, 12)
-    assert correlation(still, inside_of(prepared, nucleus.moved(64.0, 16.0), 12)) > 0.9
+    assert correlation(still, inside_of(prepared, nucleus.moved(64.0, 16.0), 12)) > 0.85
     assert abs(correlation(still, inside_of(prepared, one_nucleus(20.0, texture_seed=8), 12))) < 0.5
 
 

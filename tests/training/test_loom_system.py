@@ -15,6 +15,7 @@ from histoloom.errors import TrainingError
 from histoloom.generators import generator_named
 from histoloom.generators.loom import LoomWeaveRecipe
 from histoloom.generators.loom.noise import LEVELS, NOISE_PLANES, NUCLEUS_NUMBERS, OCTAVES
+from histoloom.generators.networks.canonical_stain import STAIN_ROW
 from histoloom.layouts import Layout
 from histoloom.models import TrainingSource, load_bundle
 from histoloom.tiles import Look, Tile
@@ -90,12 +91,12 @@ def test_batches_hold_labels_condition_look_and_a_margin():
     assert batch.condition.shape == (2, system.planes, 64 + 96, 64 + 96)
     assert batch.image.shape == (2, 3, 64, 64)
     assert batch.reference.shape == (2, 3, 32, 32)
-    assert batch.stains.shape[:2] == (2, 2)
+    assert batch.stains.shape == (2, STAIN_ROW)
     ids, condition = batch.condition[:, 0], batch.condition[:, 1:]
     torch.testing.assert_close((ids > 0).float(), condition[:, 0])
     tissue = condition[:, system.encoding.tissue_channels]
-    assert (tissue.sum(1) == 1).all()
-    assert set(torch.unique(condition).tolist()) <= {0.0, 1.0}
+    torch.testing.assert_close(tissue.sum(1), torch.ones_like(tissue.sum(1)))
+    assert 0.0 <= float(condition.min()) <= float(condition.max()) <= 1.0
 
 
 def test_crops_see_the_tissue_that_their_tile_shows():
@@ -226,7 +227,7 @@ def test_a_few_steps_learn_something(tmp_path):
     generator = generator_named(str(run.bundle))
     look = Look.from_tile(Tile.from_array(DATA.training[0].image, 0.25))
     header = load_bundle(run.bundle, kind="generator").header
-    assert (header.halo, header.tile_invariant, header.normalization) == (48, True, "none")
+    assert (header.halo, header.tile_invariant, header.normalization) == (56, True, "none")
     assert isinstance(encoding_from_json(header.condition.settings), NucleiAndTissueEncoding)
     woven = generator.prepare(look, LoomWeaveRecipe(), 0.25).weave(Layout.empty((40, 50)), 0)
     assert woven.shape == (40, 50, 3)

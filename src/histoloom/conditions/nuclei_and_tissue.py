@@ -14,6 +14,9 @@ from histoloom.recipes import Recipe, recipe_field
 from histoloom.tiles.tissue import TISSUES
 from histoloom.window import Window
 
+TISSUE_REACH = 8
+"""Pixels beyond a window whose tissue has a say in it: half a cell of a tissue map at 0.25 µm a pixel."""
+
 CLASS_ALIASES = {"tumor": "epithelial"}
 """Classes that are seen as another one where the encoding lacks them: what CoNSeP calls epithelial is malignant too."""
 
@@ -29,7 +32,10 @@ class NucleiAndTissueRecipe(Recipe):
 
 
 class NucleiAndTissueEncoding(RecipeEncoding[NucleiAndTissueRecipe]):
-    """Channels of 0 and 1: nucleus, each class, contour, each kind of tissue but "any", edges known, edge.
+    """Channels in 0..1: nucleus, each class, contour, each kind of tissue but "any", edges known, edge.
+
+    All are 0 or 1 but those of tissue, which are the share of a kind within `TISSUE_REACH`: a tissue map's cells are
+    squares, tissue is not, and a network that is shown squares weaves squares.
 
     The last two let one network serve layouts with and without structure labels: where "edges known" is 0, the lack
     of an edge says nothing. `encode` knows of no edges; `with_edges` adds them. `decode` gives the class of each
@@ -72,11 +78,11 @@ class NucleiAndTissueEncoding(RecipeEncoding[NucleiAndTissueRecipe]):
         window: Window | None = None,
         picture: NDArray[np.uint8] | None = None,  # noqa: ARG002 - the protocol's
     ) -> NDArray[np.float32]:
-        """Return ``float32 (C, H, W)`` of 0 and 1; see `Encoding.encode`."""
+        """Return ``float32 (C, H, W)``; see `Encoding.encode`."""
         window = layout.window if window is None else window
         nuclei = layout.nuclei_in(window.expanded(1))
         index_of = {nucleus.id: self.class_index(nucleus.class_name) for nucleus in nuclei}
-        return self.encode_ids(layout.rasterize(window.expanded(1)), index_of, layout.tissue_pixels(window))
+        return self.encode_ids(layout.rasterize(window.expanded(1)), index_of, surrounding_tissue(layout, window))
 
     def encode_ids(
         self, ids: NDArray[np.int32], index_of: dict[int, int], tissue: NDArray[np.uint8]
@@ -90,7 +96,8 @@ class NucleiAndTissueEncoding(RecipeEncoding[NucleiAndTissueRecipe]):
         index_of
             `class_index` of each label.
         tissue
-            ``uint8 (H, W)``, indices into `histoloom.tiles.tissue.TISSUES`.
+            ``uint8 (H + 2 TISSUE_REACH, W + 2 TISSUE_REACH)``, indices into `histoloom.tiles.tissue.TISSUES`; see
+            `surrounding_tissue`.
         """
         inner = ids[1:-1, 1:-1]
         values = np.zeros((len(self.channels), *inner.shape), np.float32)
@@ -104,7 +111,9 @@ class NucleiAndTissueEncoding(RecipeEncoding[NucleiAndTissueRecipe]):
                 classes[index] = (class_of_pixel == index) & (inner > 0)
         values[1 + len(self.recipe.classes)] = contours_of_ids(ids)
         for index, channel in enumerate(values[self.tissue_channels], 1):
-            channel[:] = tissue == index
+            here = np.asarray(tissue == index, np.uint8)
+            if here.any():
+                channel[:] = _shares(here)
         return values
 
     def with_edges(self, values: NDArray[np.float32], edges: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -119,3 +128,17 @@ class NucleiAndTissueEncoding(RecipeEncoding[NucleiAndTissueRecipe]):
         classes = values[self.class_channels] > 0.5
         known = classes.argmax(axis=0) + 2 if len(classes) else 1
         return np.asarray(np.where(values[0] > 0.5, np.where(classes.any(axis=0), known, 1), 0), np.uint8)
+
+
+def surrounding_tissue(layout: Layout, window: Window) -> NDArray[np.uint8]:
+    """Return the tissue of a window and `TISSUE_REACH` pixels around it."""
+    return layout.tissue_pixels(window.expanded(TISSUE_REACH))
+
+
+def _shares(here: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean of 0 and 1 over squares around each pixel that has one; in integers, so that windows agree."""
+    import cv2
+
+    side = 2 * TISSUE_REACH + 1
+    sums = cv2.boxFilter(here, cv2.CV_32S, (side, side), normalize=False)
+    return np.asarray(sums[TISSUE_REACH:-TISSUE_REACH, TISSUE_REACH:-TISSUE_REACH], np.float32) / np.float32(side**2)

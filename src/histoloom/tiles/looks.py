@@ -120,7 +120,7 @@ class NamedLook:
         if not name.strip() or not all(math.isfinite(each) for each in numbers):
             raise LookError(f"The named look '{name}' is damaged; get the bundle that it comes from again.")
         digest = hashlib.sha256(b"named look")
-        for array in (stains.vectors, stains.quantiles, stains.mean, stains.standard_deviation):
+        for array in (stains.vectors, stains.quantiles, stains.mean, stains.standard_deviation, stains.shades):
             digest.update(array.astype("<f4").tobytes())
         digest.update(struct.pack(f"<{len(numbers)}d", *numbers))
         return cls(name, stains, numbers, digest.hexdigest())

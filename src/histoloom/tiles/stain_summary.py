@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from histoloom.tiles.stains import (
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """The levels of `StainSummary.quantiles`."""
 
+SHADE_EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
+"""Quantiles of the absorption of red light between which the shades of `StainSummary.shades` lie."""
+
 _LOWER_QUARTILE, _MEDIAN, _UPPER_QUARTILE, _HIGHEST = 2, 3, 4, 6
 _SIGMAS_BETWEEN_QUARTILES = 1.349
 
@@ -37,12 +41,17 @@ class StainSummary:
         ``float32 (2, 7)``: concentration of each stain at `QUANTILE_LEVELS`, in optical density.
     mean, standard_deviation
         ``float32 (3,)``: optical density of the tissue per RGB channel.
+    shades
+        ``float32 (5, 3)``: mean optical density per RGB channel of five parts of the tissue (`SHADE_EDGES`), from what
+        absorbs least red light, fibres, to what absorbs most, nuclei. Stain vectors do not tell what mixture of stains
+        a nucleus is; this does.
     """
 
     vectors: NDArray[np.float32]
     quantiles: NDArray[np.float32]
     mean: NDArray[np.float32]
     standard_deviation: NDArray[np.float32]
+    shades: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         for name, shape in _SHAPES.items():
@@ -77,6 +86,7 @@ class StainSummary:
             np.quantile(concentrations, QUANTILE_LEVELS, axis=0).T,
             density.mean(axis=0, dtype=np.float64),
             density.std(axis=0, dtype=np.float64),
+            _shades(density),
         )
 
     @property
@@ -123,7 +133,17 @@ _SHAPES = {
     "quantiles": (2, len(QUANTILE_LEVELS)),
     "mean": (3,),
     "standard_deviation": (3,),
+    "shades": (len(SHADE_EDGES) - 1, 3),
 }
+
+
+def _shades(density: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return means ``(5, 3)`` of optical densities ``(n, 3)`` in the order of the first channel."""
+    ordered = density[np.argsort(density[:, 0], kind="stable")]
+    # Each part has a pixel at least, also of a picture with fewer pixels than parts.
+    last = len(ordered) - 1
+    bounds = [(int(low * last), max(int(high * last), int(low * last) + 1)) for low, high in pairwise(SHADE_EDGES)]
+    return np.stack([ordered[first:end].mean(axis=0, dtype=np.float64) for first, end in bounds])
 
 
 @dataclass(frozen=True)

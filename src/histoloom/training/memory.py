@@ -72,7 +72,7 @@ def estimate_memory(system: System, batch_size: int, crop_size: int, *, mixed: b
         with _shapes_said(system, crop_size), torch.autograd.graph.saved_tensors_hooks(probe.keep, lambda each: each):
             other = condition if system.compares_conditions else None
             reference = torch.empty(batch_size, 3, system.reference_size, system.reference_size)
-            stains = torch.empty(batch_size, 2, STAIN_ROW)
+            stains = torch.empty(batch_size, STAIN_ROW)
             looks = (reference, stains) if system.reference_size else (None, None)
             system.step(probe, Batch(condition, image, other, *looks))
     weights = {name: _bytes_of(each) for name, each in networks.items()}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.conditions import EDGE, AcceptedStructure, NucleiAndTissueEncoding, StructureLabelsEncoding
+from histoloom.conditions.nuclei_and_tissue import TISSUE_REACH, surrounding_tissue
 from histoloom.errors import BundleError
 from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.loom.noise import LEVELS, canvas_noise
@@ -130,7 +131,7 @@ class PreparedLoom:
         self._encoding, self._recipe, self._factor = encoding, recipe, factor
         self._structure: AcceptedStructure | None = None
         # What changes inside one of the coarsest cells changes all of it.
-        self.halo = math.ceil((network.margin + LEVELS[0]) / factor) + (0 if factor == 1.0 else 2)
+        self.halo = math.ceil((network.margin + TISSUE_REACH + LEVELS[0]) / factor) + (0 if factor == 1.0 else 2)
 
     def with_structure(self, structure: AcceptedStructure | None) -> PreparedLoom:
         """Return the same with the structure that a person has accepted for the canvas, or without any."""
@@ -180,7 +181,7 @@ class PreparedLoom:
         nuclei = layout.nuclei_in(seen.expanded(1))
         ids = layout.rasterize(seen.expanded(1))
         index_of = {nucleus.id: self._encoding.class_index(nucleus.class_name) for nucleus in nuclei}
-        condition = self._encoding.encode_ids(ids, index_of, layout.tissue_pixels(seen))
+        condition = self._encoding.encode_ids(ids, index_of, surrounding_tissue(layout, seen))
         if edges is not None:
             known = np.zeros(seen.shape, bool)
             common = seen.intersection(layout.window)

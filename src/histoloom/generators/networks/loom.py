@@ -15,15 +15,13 @@ from torch import nn
 from torch.nn import functional
 
 from histoloom.generators.loom.noise import LEVELS, NOISE_PLANES
+from histoloom.generators.networks.canonical_stain import STAIN_NUMBERS
 
 MARGIN = 48
 """Pixels of condition and noise that the network needs on each side of what it weaves."""
 
 TEXTURE_NUMBERS = 16
 """Length of the vector that says how a look's tissue is textured."""
-
-STAIN_NUMBERS = 12
-"""Length of the vector that says how a look's stains are distributed; see `canonical_stain.stain_numbers`."""
 
 CONVOLUTIONS = 3
 """Convolutions at each level."""
@@ -36,7 +34,7 @@ _MARGINS_AFTER = (24, 12, 6, 3)
 
 def level_widths(width: int) -> tuple[int, int, int, int]:
     """Return the channels of the levels, coarse to fine, for ``width`` channels at full size."""
-    return 10 * width, 6 * width, 3 * width, width
+    return 10 * width, 6 * width, 2 * width, width
 
 
 class LoomNetwork(nn.Module):

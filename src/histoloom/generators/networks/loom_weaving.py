@@ -34,7 +34,7 @@ class PreparedLook:
     Parameters
     ----------
     stains
-        ``(1, 2, STAIN_ROW)``.
+        ``(1, STAIN_ROW)``.
     numbers
         ``(1, STAIN_NUMBERS)``.
     texture

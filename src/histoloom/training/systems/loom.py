@@ -19,6 +19,7 @@ from histoloom.conditions import (
     detect_edges,
     resolved_edges,
 )
+from histoloom.conditions.nuclei_and_tissue import TISSUE_REACH
 from histoloom.errors import TrainingError
 from histoloom.generators.networks.canonical_stain import (
     canonical_pictures,
@@ -35,9 +36,9 @@ from histoloom.models import ConditionFacts
 from histoloom.tiles.tissue import tissue_cell_pixels, tissue_values
 from histoloom.training.batches import Batch
 from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.losses.distributions import patch_distribution_loss, value_distribution_loss
 from histoloom.training.losses.feature_matching import local_feature_matching_loss
 from histoloom.training.losses.mode_seeking import mode_seeking_loss
-from histoloom.training.losses.patch_distribution import patch_distribution_loss
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.contract import Losses, NetworkFacts, Work
 from histoloom.training.systems.encodings import condition_facts
@@ -56,7 +57,7 @@ class Loom:
     title: ClassVar[str] = "loom (the house generator)"
     recipe_type: ClassVar[type[TrainingRecipe]] = LoomRecipe
     saved: ClassVar[str] = "generator"
-    facts = NetworkFacts("generator", "none", halo=MARGIN, tile_invariant=True)
+    facts = NetworkFacts("generator", "none", halo=MARGIN + TISSUE_REACH, tile_invariant=True)
     margin = MARGIN
     crop_multiple = 16
     compares_conditions = False
@@ -99,7 +100,7 @@ class Loom:
         cell = tissue_cell_pixels(self._data.pixel_size)
         height, width = crop.label_map.shape
         tissue = tissue_values(crop.image, self._data.pixel_size, crop.label_map > 0)
-        tissue = tissue.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width]
+        tissue = np.pad(tissue.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width], TISSUE_REACH, mode="edge")
         index_of = {int(label): int(self._class_index[crop.class_of[label]]) for label in np.unique(crop.label_map)}
         index_of.pop(0, None)
         values = self.encoding.encode_ids(np.pad(crop.label_map, 1, mode="edge"), index_of, tissue)
@@ -137,19 +138,21 @@ class Loom:
         recipe = self.recipe
         stains = jittered_stains(_given(batch.stains), recipe.vector_jitter, recipe.maximum_jitter)
         ids, condition = batch.condition[:, :1], self._partly_hidden(batch.condition[:, 1:])
-        real = canonical_pictures(relative_concentrations(batch.image, stains))
+        wanted = relative_concentrations(batch.image, stains)
+        real = canonical_pictures(wanted)
         reference = canonical_pictures(relative_concentrations(_given(batch.reference), stains))
 
         twice = torch.cat([condition, condition])
         noise = drawn_noise(torch.cat([ids, ids]))
         numbers = stain_numbers(stains)
         generator = work.networks["generator"]
-        woven = canonical_pictures(generator(twice, noise, reference, numbers))
+        made = generator(twice, noise, reference, numbers)
+        woven = canonical_pictures(made)
         inner = condition[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
         seen = torch.cat([inner, inner])
 
         discriminator = work.networks["discriminator"]
-        real_logits, wanted = discriminator(real, inner, reference)
+        real_logits, real_features = discriminator(real, inner, reference)
         woven_logits, _ = discriminator(woven.detach(), seen, reference)
         judged = _mean([functional.relu(1.0 - each).mean() for each in real_logits]) + _mean(
             [functional.relu(1.0 + each).mean() for each in woven_logits]
@@ -160,23 +163,26 @@ class Loom:
             logits, features = frozen(woven, seen, reference)
             adversarial = -_mean([each.mean() for each in logits])
             matching = local_feature_matching_loss(
-                features, [[torch.cat([each, each]) for each in layers] for layers in wanted], _MATCHING_CELL
+                features, [[torch.cat([each, each]) for each in layers] for layers in real_features], _MATCHING_CELL
             )
             first, second = woven.chunk(2)
             first_noise, second_noise = zip(*(each.chunk(2) for each in noise), strict=True)
             bound = recipe.mode_seeking_bound
             seeking = mode_seeking_loss(_flat(first_noise), _flat(second_noise), first, second, bound)
-            nuclei, real_twice = seen[:, :1], torch.cat([real, real])
+            real_twice = torch.cat([real, real])
+            regions = [inner[:, :1], 1.0 - inner[:, :1]]
             tone = _local_means_distance(woven, real_twice)
-            nuclear = _nuclear_distance(woven, real_twice, nuclei)
-            texture = _mean([patch_distribution_loss(woven, real_twice, each) for each in (nuclei, 1.0 - nuclei)])
+            nuclear = _nuclear_distance(woven, real_twice, seen[:, :1])
+            texture = patch_distribution_loss(woven, real, regions, repeats=2)
+            values = value_distribution_loss(made, wanted, regions, repeats=2)
             weighted = recipe.feature_matching_weight * matching + recipe.mode_seeking_weight * seeking
             weighted = weighted + recipe.patch_distribution_weight * texture
+            weighted = weighted + recipe.value_distribution_weight * values
             weighted = weighted + recipe.local_means_weight * tone + recipe.nuclear_means_weight * nuclear
             work.update("generator", adversarial + weighted)
         losses = {
             "discriminator": judged, "adversarial": adversarial, "matching": matching, "mode seeking": seeking,
-            "local means": tone, "nuclear means": nuclear, "patches": texture,
+            "local means": tone, "nuclear means": nuclear, "patches": texture, "values": values,
         }  # fmt: skip
         return {name: each.detach() for name, each in losses.items()}
 

@@ -33,7 +33,7 @@ class LoomRecipe(TrainingRecipe):
     )
 
     width: int = recipe_field(
-        16, "Width", "Channels at full size; coarser levels have more in proportion.", ge=2, le=256
+        12, "Width", "Channels at full size; coarser levels have more in proportion.", ge=2, le=256
     )
     discriminator_width: int = recipe_field(
         48, "Discriminator width", "Channels of the discriminator's first layer.", ge=2, le=512
@@ -57,9 +57,15 @@ class LoomRecipe(TrainingRecipe):
         ge=0.0, le=1e6,
     )  # fmt: skip
     patch_distribution_weight: float = recipe_field(
-        20.0,
+        3.0,
         "Patch distribution weight",
         "Weight of the distance between distributions of woven and real patches.",
+        ge=0.0, le=1e6,
+    )  # fmt: skip
+    value_distribution_weight: float = recipe_field(
+        1.0,
+        "Value distribution weight",
+        "Weight of the distance between distributions of woven and real stain concentrations.",
         ge=0.0, le=1e6,
     )  # fmt: skip
     mode_seeking_weight: float = recipe_field(
