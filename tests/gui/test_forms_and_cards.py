@@ -104,3 +104,20 @@ def test_small_numbers_are_shown_as_they_are(qtbot) -> None:
     for values in ({"learning_rate": 1.5e-4}, {"learning_rate": 3e-7, "average_decay": 0.99985}, {"seed": 2**40}):
         form.recipe = Pix2PixRecipe(**values)
         assert form.recipe == Pix2PixRecipe(**values)
+
+
+class Packing(Recipe):
+    left_out: tuple[str, ...] = recipe_field((), "Left out", "What stays at home.")
+
+
+def test_names_are_written_with_commas_between_them(qtbot: Any) -> None:
+    form = RecipeForm(Packing)
+    qtbot.addWidget(form)
+    assert form.recipe == Packing()
+    form.recipe = Packing(left_out=("tent", "stove 2"))
+    assert form.fields["left_out"].value == "tent, stove 2"
+    assert form.recipe == Packing(left_out=("tent", "stove 2"))
+    form.fields["left_out"].value = " stove 2 ,,"
+    assert form.recipe == Packing(left_out=("stove 2",))
+    form.reset()
+    assert form.recipe == Packing()

@@ -23,7 +23,7 @@ from histoloom.gui.train_dock import TrainDock
 from histoloom.gui.training_session import training_session_of
 from histoloom.jobs import recent_runs, training_process
 from histoloom.jobs.processor import background_threads
-from histoloom.jobs.training_estimate import TrainingEstimate
+from histoloom.jobs.training_estimate import EstimatedTraining
 from histoloom.jobs.training_order import TrainingOrder
 from histoloom.layouts.tile_folders import open_tile_folder
 from histoloom.models import inspect_bundle
@@ -265,12 +265,12 @@ def test_an_estimate_is_asked_of_another_process(
 ) -> None:
     asked: list[TrainingOrder] = []
 
-    def estimate(order: TrainingOrder, should_stop: object) -> TrainingEstimate:
+    def estimate(order: TrainingOrder, should_stop: object) -> EstimatedTraining:
         assert len(open_tile_folder(order.data[0]).pairs) >= 2
         asked.append(order)
-        return TrainingEstimate(3 * 2**30, 0.12, 12_000.0)
+        return EstimatedTraining(3 * 2**30, 0.12, 12_000.0)
 
-    monkeypatch.setattr(train_dock, "estimate_training", estimate)
+    monkeypatch.setattr(train_dock, "ask_for_estimate", estimate)
     dock.data.source.setCurrentIndex(1)
     dock.estimate.click()
     assert dock.estimate.text() == "Cancel the estimate"

@@ -19,6 +19,8 @@ from histoloom.recipes import Recipe
 
 _LARGEST = 2**31 - 1
 _FINEST_STEP = 1e-9
+_NAMES = tuple[str, ...]
+_SEPARATOR = ", "
 
 
 class RecipeForm(QWidget):
@@ -78,8 +80,8 @@ class RecipeForm(QWidget):
         RecipeError
             If the values contradict each other.
         """
-        values = self._recipe.model_dump() | {name: widget.value for name, widget in self._widgets.items()}
-        return self._type.checked(**values)
+        shown = {name: self._shown(name, widget.value) for name, widget in self._widgets.items()}
+        return self._type.checked(**(self._recipe.model_dump() | shown))
 
     @recipe.setter
     def recipe(self, recipe: Recipe) -> None:
@@ -90,7 +92,7 @@ class RecipeForm(QWidget):
                 value = getattr(recipe, name)
                 if isinstance(value, float):
                     _make_room(widget, value)
-                widget.value = value
+                widget.value = _SEPARATOR.join(value) if isinstance(value, tuple) else value
         finally:
             self._is_loading = False
         self._on_changed()
@@ -124,6 +126,12 @@ class RecipeForm(QWidget):
             widget.changed.connect(self._on_changed)
         return form
 
+    def _shown(self, name: str, value: Any) -> Any:
+        """Return what the recipe holds where a widget shows a value."""
+        if self._type.model_fields[name].annotation != _NAMES:
+            return value
+        return tuple(each.strip() for each in str(value).split(",") if each.strip())
+
     def _collapsible(self, names: Collection[str]) -> QCollapsible:
         inner = QWidget()
         inner.setLayout(self._rows(names))
@@ -148,7 +156,11 @@ class RecipeForm(QWidget):
 
 def _widget_of(name: str, field: FieldInfo) -> Any:
     """Return a magicgui widget for a field, or None if no form can show it."""
-    annotation = field.annotation
+    annotation: Any = field.annotation
+    if annotation == _NAMES:
+        tooltip = f"{field.description or ''} Separate them by commas.".strip()
+        names = _SEPARATOR.join(field.default)
+        return create_widget(value=names, annotation=str, name=name, options={"tooltip": tooltip})
     if not (annotation in {bool, int, float, str} or get_origin(annotation) is Literal):
         return None
     options: dict[str, Any] = {"tooltip": field.description or ""}

@@ -20,7 +20,7 @@ from histoloom.gui.status_card import Level
 from histoloom.gui.train_dock_parts import FOLLOW, SET_UP, TrainDockParts
 from histoloom.gui.training_session import training_session_of
 from histoloom.jobs.recent_runs import recent_runs
-from histoloom.jobs.training_estimate import TrainingEstimate, devices_by_name, estimate_training, words_of_duration
+from histoloom.jobs.training_estimate import EstimatedTraining, ask_for_estimate, devices_by_name, words_of_duration
 from histoloom.jobs.training_order import TrainingOrder, fresh_run_folder, make_ready, system_of
 from histoloom.jobs.training_run import TrainingRun, TrainingState, TrainingStatus, refuse_second_training
 from histoloom.runs import RECIPE, START
@@ -112,11 +112,11 @@ class TrainDock(TrainDockParts):
             return
         unwanted = self._estimate_unwanted = threading.Event()
 
-        def work() -> TrainingEstimate | None:
+        def work() -> EstimatedTraining | None:
             with tempfile.TemporaryDirectory(prefix="histoloom-tiles-") as name:
                 data = choice.written(Path(name), recipe.crop_size * recipe.pixel_size)
                 order = TrainingOrder(system, recipe, (data,), choice.tile_pixel_size, (choice.licence,))
-                return estimate_training(order, unwanted.is_set)
+                return ask_for_estimate(order, unwanted.is_set)
 
         self.estimated.setText("Trying a few steps…")
         self.estimate.setText("Cancel the estimate")
@@ -305,7 +305,7 @@ class TrainDock(TrainDockParts):
         )
         self.resume.setEnabled(not is_active and run is not None and run.can_resume)
 
-    def _on_estimated(self, estimate: TrainingEstimate | None) -> None:
+    def _on_estimated(self, estimate: EstimatedTraining | None) -> None:
         self.estimate.setText("Estimate time and memory")
         self.estimated.setText("" if estimate is None else estimate.sentence)
 

@@ -19,7 +19,7 @@ _LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
-class TrainingEstimate:
+class EstimatedTraining:
     """About what a training will take.
 
     Parameters
@@ -43,7 +43,7 @@ class TrainingEstimate:
         )
 
 
-def estimate_training(order: TrainingOrder, should_stop: Callable[[], bool]) -> TrainingEstimate | None:
+def ask_for_estimate(order: TrainingOrder, should_stop: Callable[[], bool]) -> EstimatedTraining | None:
     """Ask a process of its own what a training would take; returns None where somebody asked to stop.
 
     Raises
@@ -61,7 +61,7 @@ def estimate_training(order: TrainingOrder, should_stop: Callable[[], bool]) -> 
         return None
     try:
         values = _last_object(answer)
-        return TrainingEstimate(
+        return EstimatedTraining(
             int(values["memory_bytes"]), float(values["seconds_per_step"]), float(values["total_seconds"])
         )
     except (ValueError, KeyError, TypeError):

@@ -18,7 +18,7 @@ from histoloom.conditions import AcceptedStructure, Encoding
 from histoloom.errors import BundleError
 from histoloom.generators.bundles.anchored_windows import AnchoredWindows
 from histoloom.generators.bundles.recipe import BundleRecipe
-from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
+from histoloom.generators.bundles.resampling import Resampling, nearest_places, network_pixels_per_pixel
 from histoloom.generators.bundles.seen import Picture, seen_condition, sees_classes, with_known_classes
 from histoloom.generators.texture import TextureRecipe, TextureWeaver
 from histoloom.keyed_random import keyed_hash
@@ -241,9 +241,5 @@ def _resized(structure: AcceptedStructure, canvas: tuple[int, int], shape: tuple
     """Return accepted structure of a canvas at another pixel size; one of another canvas stays as it is."""
     if structure.labels.shape != canvas:
         return structure
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.intp).clip(0, old - 1)
-        for new, old in zip(shape, canvas, strict=True)
-    )
-    places = np.ix_(rows, columns)
+    places = nearest_places(canvas, shape)
     return replace(structure, labels=structure.labels[places], corrected=structure.corrected[places])

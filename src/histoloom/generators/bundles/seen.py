@@ -76,13 +76,6 @@ def seen_condition(
     return with_source(encoding, "contours").encode(layout, window)
 
 
-def sees_structure(encoding: Encoding) -> bool:
-    """Whether an encoding has edges or a structure map."""
-    if isinstance(encoding, StackedEncoding):
-        return any(sees_structure(part) for part in encoding.parts)
-    return isinstance(encoding, _WithStructure)
-
-
 def sees_classes(encoding: Encoding) -> bool:
     """Whether an encoding tells nuclei of different classes apart."""
     if isinstance(encoding, StackedEncoding):

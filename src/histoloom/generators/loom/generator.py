@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from histoloom.conditions import EDGE, AcceptedStructure, NucleiAndTissueEncoding, StructureLabelsEncoding
 from histoloom.conditions.nuclei_and_tissue import TISSUE_REACH, surrounding_tissue
 from histoloom.errors import BundleError
-from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
+from histoloom.generators.bundles.resampling import Resampling, nearest_places, network_pixels_per_pixel
 from histoloom.generators.loom.noise import LEVELS, canvas_noise
 from histoloom.generators.loom.recipe import LoomWeaveRecipe
 from histoloom.layouts import Layout
@@ -161,7 +161,9 @@ class PreparedLoom:
             scaled = replace(rescaled(near, self._factor), pixel_size=self._pixel_size)
             resampling = Resampling(self._factor, scaled.shape)
             source = resampling.source_window(window)
-            edges = _resized(self._edges(layout.shape), scaled.shape)
+            edges = self._edges(layout.shape)
+            if edges is not None:
+                edges = edges[nearest_places(edges.shape, scaled.shape)]
             picture = resampling.resampled(self._pictures(scaled, edges, seed, source, in_cells=in_cells), window)
         return np.ascontiguousarray((picture + np.float32(0.5)).astype(np.uint8).transpose(1, 2, 0))
 
@@ -221,14 +223,3 @@ def _cells(window: Window) -> list[Window]:
     rows = range(window.y0 // CELL * CELL, window.y1, CELL)
     columns = range(window.x0 // CELL * CELL, window.x1, CELL)
     return [Window(y, x, y + CELL, x + CELL) for y in rows for x in columns]
-
-
-def _resized(edges: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Return edges at another pixel size, by the nearest pixel."""
-    if edges is None:
-        return None
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.intp).clip(0, old - 1)
-        for new, old in zip(shape, edges.shape, strict=True)
-    )
-    return np.asarray(edges[np.ix_(rows, columns)])

@@ -33,7 +33,7 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any], int], nn.Module]] = {
 
 
 class BundledNetwork:
-    """A generator network with its weights, on the fastest device of this machine.
+    """A generator network with its weights, on this machine's NVIDIA GPU where it has one.
 
     Parameters
     ----------

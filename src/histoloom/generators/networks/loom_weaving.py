@@ -47,7 +47,7 @@ class PreparedLook:
 
 
 class LoomWeaving:
-    """The network, on the fastest device of this machine.
+    """The network, on this machine's NVIDIA GPU where it has one.
 
     Parameters
     ----------
