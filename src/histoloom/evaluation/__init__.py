@@ -1,15 +1,47 @@
-"""How woven pictures compare, with each other and with real ones; nothing here needs PyTorch."""
+"""How woven pictures compare, with each other and with real ones, and predicted labels with true ones.
 
+Nothing here needs PyTorch.
+"""
+
+from histoloom.evaluation.agreement import (
+    Agreement,
+    AgreementError,
+    ObjectAgreement,
+    PixelAgreement,
+    agree_by_object,
+    agree_by_pixel,
+)
+from histoloom.evaluation.agreement_palettes import AGREEMENT_PALETTES, DEFAULT_PALETTE, AgreementPalette
 from histoloom.evaluation.checkerboard import checkerboard_peaks, has_checkerboard
 from histoloom.evaluation.diversity import mean_pairwise_l1, mean_pairwise_similarity, multiscale_similarity
+from histoloom.evaluation.instances import looks_semantic, split_into_pieces
+from histoloom.evaluation.pixel_scores import area_under_roc
 from histoloom.evaluation.recovered_nuclei import recovered_fraction, recovered_nuclei
+from histoloom.evaluation.scores import LabelTally, pooled, score_labels, score_layouts, tally_labels
 
 __all__ = [
+    "AGREEMENT_PALETTES",
+    "DEFAULT_PALETTE",
+    "Agreement",
+    "AgreementError",
+    "AgreementPalette",
+    "LabelTally",
+    "ObjectAgreement",
+    "PixelAgreement",
+    "agree_by_object",
+    "agree_by_pixel",
+    "area_under_roc",
     "checkerboard_peaks",
     "has_checkerboard",
+    "looks_semantic",
     "mean_pairwise_l1",
     "mean_pairwise_similarity",
     "multiscale_similarity",
+    "pooled",
     "recovered_fraction",
     "recovered_nuclei",
+    "score_labels",
+    "score_layouts",
+    "split_into_pieces",
+    "tally_labels",
 ]
