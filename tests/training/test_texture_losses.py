@@ -21,13 +21,13 @@ def _stripes(shift: int) -> torch.Tensor:
     return wave.expand(SHAPE).clone()
 
 
-def test_texture_at_other_places_is_the_same_texture() -> None:
-    everywhere = torch.ones(2, 1, 64, 64)
-    moved = patch_distribution_loss(_stripes(4), _stripes(0), [everywhere])
-    turned = patch_distribution_loss(_stripes(0).transpose(2, 3), _stripes(0), [everywhere])
-    flat = patch_distribution_loss(torch.zeros(SHAPE), _stripes(0), [everywhere])
-    assert float(moved) < 0.2 * float(turned)
-    assert float(turned) < float(flat)
+def test_texture_at_other_places_or_in_another_direction_is_the_same_texture() -> None:
+    everywhere = [torch.ones(2, 1, 64, 64)]
+    moved = float(patch_distribution_loss(_stripes(4), _stripes(0), everywhere))
+    turned = float(patch_distribution_loss(_stripes(0).transpose(2, 3), _stripes(0), everywhere))
+    finer = float(patch_distribution_loss(_stripes(0)[..., ::2].repeat(1, 1, 1, 2), _stripes(0), everywhere))
+    flat = float(patch_distribution_loss(torch.zeros(SHAPE), _stripes(0), everywhere))
+    assert max(moved, turned) < 0.1 * min(finer, flat)
 
 
 def test_equal_pictures_and_empty_regions_have_no_distance() -> None:
@@ -47,28 +47,32 @@ def test_only_the_region_counts_and_brightness_does_not() -> None:
 
 
 def test_gradients_lead_towards_the_texture() -> None:
-    real = _stripes(0)
-    woven = (0.1 * torch.randn(SHAPE)).requires_grad_()
-    everywhere = torch.ones(2, 1, 64, 64)
-    optimizer = torch.optim.Adam([woven], 0.05)
+    real = torch.rand(1, 3, 12, 12).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    woven = (0.1 * torch.randn(1, 3, 48, 48)).requires_grad_()
+    everywhere = [torch.ones(1, 1, 48, 48)]
+    optimizer = torch.optim.Adam([woven], 0.02)
     distances = []
-    for _ in range(30):
+    for _ in range(40):
         optimizer.zero_grad()
-        loss = patch_distribution_loss(woven, real, [everywhere])
+        loss = patch_distribution_loss(woven, real, everywhere)
         loss.backward()
         optimizer.step()
         distances.append(float(loss.detach()))
-    assert distances[-1] < 0.7 * distances[0]
+    assert sum(distances[-10:]) < 0.5 * sum(distances[:10])
 
 
 def test_fine_grain_does_not_stand_in_for_coarse_structure() -> None:
-    # Both have the variance of the real picture; only one has its waves.
-    real = torch.sin(torch.arange(64) * 2 * torch.pi / 16).expand(SHAPE).clone()
-    grain = torch.randn(SHAPE) * real.std()
-    turned = real.transpose(2, 3).clone()
+    # Fine lines, and grain with as much of each wavelength: the same spectrum, with phases drawn at random.
+    lines = torch.zeros(SHAPE)
+    lines[..., ::16] = 1.0
+    spectrum = torch.fft.rfft2(lines).abs()
+    grain = torch.fft.irfft2(
+        torch.fft.rfft2(torch.randn(SHAPE)).sgn() * spectrum.mean((2, 3), keepdim=True), s=(64, 64)
+    )
+    grain = grain * lines.std() / grain.std()
     everywhere = [torch.ones(2, 1, 64, 64)]
-    distances = [float(patch_distribution_loss(each, real, everywhere)) for each in (grain, turned)]
-    assert distances[0] > 2.0 * distances[1]
+    distances = [float(patch_distribution_loss(each, lines, everywhere)) for each in (grain, lines.roll(5, 3))]
+    assert distances[0] > 5.0 * distances[1]
 
 
 def test_each_weave_is_compared_with_its_real_picture() -> None:

@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-_PATCH = 7
-_FILTERS = 32
+_PATCH = 9
+_SHORTEST = 1.6
+_ASPECT = 0.6
+_KINDS = 6
+_TURNS = 4
 _LEVELS = 3
 _LEAST_SPREAD = 0.02
 _DIRECTIONS = 8
@@ -20,13 +23,14 @@ _ELSEWHERE = 1e3
 def patch_distribution_loss(
     woven: torch.Tensor, real: torch.Tensor, regions: Sequence[torch.Tensor], repeats: int = 1
 ) -> torch.Tensor:
-    """Return the sliced Wasserstein distance of patches of 7 x 7 pixels in the levels of a Laplacian pyramid.
+    """Return the sliced Wasserstein distance of patches of 9 x 9 pixels in the levels of a Laplacian pyramid.
 
     Patches are projected on random filters, drawn from torch's generator, and the sorted projections of both pictures
     compared (Rabin et al. 2011; on patches, Elnekave and Weiss 2022, section 3). It asks for a region's kind of texture
-    and leaves open where each fibre lies. The pyramid keeps fine grain from standing in for coarse structure (Karras et
-    al. 2018, section 5), and each level counts in units of how much real patches vary in it. The filters sum to 0 in
-    each channel: brightness is another term's business.
+    and leaves open where each fibre lies. The filters are oriented waves, as in Heeger and Bergen (1995): to edges and
+    fibres they answer rarely and strongly, to grain often and weakly, while white filters answer to both alike. The
+    pyramid keeps fine grain from standing in for coarse structure (Karras et al. 2018, section 5), and each level
+    counts in units of how much real patches vary in it. The filters sum to 0: brightness is another term's business.
 
     Parameters
     ----------
@@ -55,14 +59,14 @@ def patch_distribution_loss(
                 for each, below in zip(shown, coarser, strict=True)
             ]
             shown = coarser
-        filters = torch.randn(_FILTERS, 3, _PATCH, _PATCH, device=woven.device)
-        filters = filters - filters.mean((2, 3), keepdim=True)
-        filters = filters / filters.square().sum((1, 2, 3), keepdim=True).sqrt()
-        made, wanted = (functional.conv2d(each, filters) for each in bands)
+        filters = _oriented_filters(woven.shape[1]).to(woven.device)
+        # Which way fibres run is not in the layout: all directions of a kind count as one.
+        made, wanted = (functional.conv2d(each, filters).unflatten(1, (_KINDS, _TURNS)) for each in bands)
         margin = _PATCH // 2
         for region in regions:
-            inside = functional.avg_pool2d(region, 2**level)[..., margin:-margin, margin:-margin] > 0.5
-            places = inside.sum().clamp(min=1) * _FILTERS
+            shrunk = functional.avg_pool2d(region, 2**level)[..., margin:-margin, margin:-margin]
+            inside = (shrunk > 0.5)[:, None].expand(-1, -1, _TURNS, -1, -1)
+            places = inside.sum().clamp(min=1) * _KINDS
             spread = (wanted.square() * inside).sum().div(places).sqrt().clamp(min=_LEAST_SPREAD)
             distances.append(_distance(made, wanted, inside, repeats) / spread)
     return torch.stack(distances).mean()
@@ -88,11 +92,31 @@ def value_distribution_loss(
     return torch.stack(distances).mean()
 
 
+def _oriented_filters(channels: int) -> torch.Tensor:
+    """Return Gabor filters ``(_KINDS * _TURNS, channels, _PATCH, _PATCH)``.
+
+    Each kind has a random wavelength, phase and colour, and comes in `_TURNS` directions from a random one on.
+    """
+    turns = torch.arange(_TURNS) / _TURNS
+    direction = torch.pi * (torch.rand(_KINDS, 1) + turns)[..., None, None]
+    phase = 2 * torch.pi * torch.rand(_KINDS, 1, 1, 1)
+    wavelength = _SHORTEST * (_PATCH / _SHORTEST) ** torch.rand(_KINDS, 1, 1, 1)
+    offsets = torch.arange(_PATCH) - _PATCH // 2
+    y, x = torch.meshgrid(offsets, offsets, indexing="ij")
+    across = x * torch.cos(direction) + y * torch.sin(direction)
+    along = y * torch.cos(direction) - x * torch.sin(direction)
+    envelope = torch.exp(-2.0 * (across.square() + (along * _ASPECT).square()) / wavelength.square())
+    waves = envelope * torch.cos(2 * torch.pi * across / wavelength + phase)
+    waves = waves - envelope * (waves.sum((2, 3), keepdim=True) / envelope.sum((2, 3), keepdim=True))
+    filters = torch.randn(_KINDS, 1, channels, 1, 1) * waves[:, :, None]
+    return (filters / filters.square().sum((2, 3, 4), keepdim=True).sqrt()).flatten(0, 1)
+
+
 def _distance(woven: torch.Tensor, real: torch.Tensor, inside: torch.Tensor, repeats: int) -> torch.Tensor:
-    """Return the mean distance of sorted projections ``(repeats B, F, H, W)`` and ``(B, F, H, W)`` inside a region."""
+    """Return the mean distance of sorted projections ``(repeats B, F, ...)`` and ``(B, F, ...)`` inside a region."""
     # As many places lie elsewhere in both, and all with one value: sorted, they come last and cancel.
     wanted = _sorted(torch.where(inside, real, _ELSEWHERE).flatten(2)).repeat(repeats, 1, 1)
-    made = _sorted(torch.where(inside.repeat(repeats, 1, 1, 1), woven, _ELSEWHERE).flatten(2))
+    made = _sorted(torch.where(torch.cat([inside] * repeats), woven, _ELSEWHERE).flatten(2))
     places = inside.sum().clamp(min=1) * repeats
     return (made - wanted).abs().sum() / (woven.shape[1] * places)
 

@@ -16,7 +16,7 @@ class LoomRecipe(TrainingRecipe):
         2, "Batch size", "Crops in each step, on each device; each is woven twice.", ge=1, le=4096
     )
     crop_size: int = recipe_field(96, "Crop size", "Height and width of what is woven.", unit="px", ge=64, le=2048)
-    learning_rate: float = recipe_field(4e-4, "Learning rate", "Adam's learning rate of the generator.", gt=0.0, le=1.0)
+    learning_rate: float = recipe_field(3e-4, "Learning rate", "Adam's learning rate of the generator.", gt=0.0, le=1.0)
     beta_2: float = recipe_field(0.99, "Beta 2", "Adam's decay of the squared gradient.", ge=0.0, lt=1.0)
     average_decay: float = recipe_field(
         0.998, "Weight average", "Decay of the running average of weights that is saved and shown; 0 averages nothing.",
