@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 ARCHITECTURES: dict[str, str] = {
     "unet": "histoloom.segmenters.unet:UNet",
     "hover-unet": "histoloom.segmenters.hover_unet:HoVerUNet",
+    "fcn8s": "histoloom.segmenters.fcn8s:FCN8s",
+    "segnet": "histoloom.segmenters.segnet:SegNet",
+    "deeplabv3plus-resnet18": "histoloom.segmenters.deeplabv3plus:DeepLabV3PlusResNet18",
+    "deeplabv3plus-resnet50": "histoloom.segmenters.deeplabv3plus:DeepLabV3PlusResNet50",
+    "fcdensenet": "histoloom.segmenters.fcdensenet:FCDenseNet",
+    "hovernet": "histoloom.segmenters.hovernet:HoVerNet",
+    "hovernet-resnet34": "histoloom.segmenters.hovernet_resnet34:HoVerNetResNet34",
+    "hou-unet": "histoloom.segmenters.hou_unet:HouUNet",
+    "hou-cnn": "histoloom.segmenters.hou_cnn:HouCNN",
 }
 """Name -> where the network's class lives, as ``module:attribute``."""
 
