@@ -47,6 +47,7 @@ _layout.command(
     help="Make layouts from layouts: replica and shape sets, and what-if changes.",
 )
 app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
+app.command("histoloom.cli.scoring:score", name="score", help="Score predicted labels of nuclei against true ones.")
 _bundles = App(name="bundles", help="Trained networks: those that are there, what they are, and adding one.")
 app.command(_bundles)
 _bundles.command("histoloom.cli.bundles:list_", name="list", help="List shipped bundles and your own.")

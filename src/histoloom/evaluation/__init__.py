@@ -17,6 +17,7 @@ from histoloom.evaluation.diversity import mean_pairwise_l1, mean_pairwise_simil
 from histoloom.evaluation.instances import looks_semantic, split_into_pieces
 from histoloom.evaluation.pixel_scores import area_under_roc
 from histoloom.evaluation.recovered_nuclei import recovered_fraction, recovered_nuclei
+from histoloom.evaluation.score_files import FolderScores, score_files, score_folders
 from histoloom.evaluation.scores import LabelTally, pooled, score_labels, score_layouts, tally_labels
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Agreement",
     "AgreementError",
     "AgreementPalette",
+    "FolderScores",
     "LabelTally",
     "ObjectAgreement",
     "PixelAgreement",
@@ -40,6 +42,8 @@ __all__ = [
     "pooled",
     "recovered_fraction",
     "recovered_nuclei",
+    "score_files",
+    "score_folders",
     "score_labels",
     "score_layouts",
     "split_into_pieces",

@@ -19,8 +19,8 @@ TOLERANCE = 0.0075
 ANY_NUCLEUS = "any nucleus"
 """In a tally, nuclei of whatever class."""
 
-MOST_CLASSES = 32
-"""With the background: one bit for each, in truth and prediction."""
+MOST_CLASSES = 30
+"""Without the background: one bit for each, and for background and any nucleus, in truth and prediction."""
 
 _BAND_BYTES = 1 << 18
 
@@ -96,11 +96,12 @@ def tally_boundaries(
             (overlaps.prediction_runs, prediction_classes),
         )
     )
-    counts = dict(zip(names, _near_and_all(truth, prediction, len(names), reach), strict=True))
-    if len(names) <= 2:
-        counts[ANY_NUCLEUS] = counts[names[1]] if len(names) == 2 else (0, 0, 0, 0)
-    else:
-        counts[ANY_NUCLEUS] = _near_and_all((truth > 0).view(np.uint8), (prediction > 0).view(np.uint8), 2, reach)[1]
+    several = len(names) > 2
+    counts = dict(
+        zip([*names, ANY_NUCLEUS], _near_and_all(truth, prediction, len(names), reach, several), strict=False)
+    )
+    if not several:
+        counts[ANY_NUCLEUS] = counts.get(names[-1], (0, 0, 0, 0)) if len(names) > 1 else (0, 0, 0, 0)
     return BoundaryTally(counts)
 
 
@@ -112,22 +113,28 @@ def _bf_score(counts: _Counts, neither: float) -> float:
     return precision if empty else share(2 * precision * recall, precision + recall, neither, empty=False)
 
 
-def _near_and_all(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: int, reach: float) -> list[_Counts]:
-    """Return the counts of each class, all at once.
+def _near_and_all(
+    truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: int, reach: float, with_any: bool
+) -> list[_Counts]:
+    """Return the counts of each class, and of nuclei of any class where asked for, all at once.
 
-    In a picture of bits, bit ``c`` is on where class ``c`` has its contour in the truth, and bit ``classes + c`` where
-    it has it in the prediction.
+    In a picture of bits, bit ``c`` is on where class ``c`` has its contour in the truth, and bit ``kinds + c`` where it
+    has it in the prediction.
     """
+    kinds = classes + with_any
     sizes = (np.uint8, np.uint16, np.uint32, np.uint64)
-    kind = next(each for each in sizes if 2 * classes <= 8 * np.dtype(each).itemsize)
-    contours = _contours(truth, kind, 0) | _contours(prediction, kind, classes)
-    near = _within(contours, reach)
-    some = contours != 0
-    contours, near = contours[some], near[some]
-    upper, lower = kind(classes), kind((1 << classes) - 1)
+    size = next(each for each in sizes if 2 * kinds <= 8 * np.dtype(each).itemsize)
+    contours = _contours(truth, size, 0) | _contours(prediction, size, kinds)
+    if with_any:
+        for first_bit, class_map in ((0, truth), (kinds, prediction)):
+            nuclei = class_map > 0
+            contours |= np.where(edge_pixels(nuclei) & nuclei, size(1 << (first_bit + classes)), size(0))
+    places = np.flatnonzero(contours != 0)
+    near, contours = _within(contours, reach).ravel()[places], contours.ravel()[places]
+    upper, lower = size(kinds), size((1 << kinds) - 1)
     near_truth, near_prediction = (contours >> upper) & near & lower, contours & (near >> upper) & lower
     of_truth, of_prediction = contours & lower, contours >> upper
-    columns = [_counted(each, classes) for each in (near_truth, of_prediction, near_prediction, of_truth)]
+    columns = [_counted(each, kinds) for each in (near_truth, of_prediction, near_prediction, of_truth)]
     return [(a, b, c, d) for a, b, c, d in zip(*columns, strict=True)]
 
 

@@ -106,16 +106,15 @@ class _Objects:
 
 def _farthest(objects: _Objects, index: int, others: _Objects, other: int) -> int:
     """Return the squared distance of an object's pixel that is farthest from another object."""
+    from scipy.spatial import cKDTree
+    from scipy.spatial.distance import cdist
+
     pixels = objects.pixels(index)
     outside = pixels[others.map[pixels] != other + 1]
     if not len(outside):
         return 0
     points, edge = objects.coordinates(outside), others.edge(other)
     if len(points) * len(edge) > _MOST_AT_ONCE:
-        from scipy.spatial import cKDTree
-
         _, nearest = cKDTree(edge).query(points)
         return int(((points - edge[nearest]) ** 2).sum(axis=1).max())
-    down = points[:, :1] - edge[:, 0]
-    across = points[:, 1:] - edge[:, 1]
-    return int((down * down + across * across).min(axis=1).max())
+    return int(cdist(points, edge, "sqeuclidean").min(axis=1).max())

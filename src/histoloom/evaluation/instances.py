@@ -74,14 +74,14 @@ def refuse_semantic(label_map: NDArray[Any], name: str) -> None:
 
 def _few_labels(label_map: NDArray[Any]) -> list[int]:
     """Return the labels of a map, none if there are more than a few."""
-    found: list[int] = []
-    rest = label_map[label_map != 0]
-    while rest.size:
-        if len(found) == _FEW_LABELS:
+    found: set[int] = set()
+    # Most maps have more than a few in their first rows, and need not be read to the end.
+    for row in label_map:
+        found.update(np.unique(row).tolist())
+        if len(found) > _FEW_LABELS + 1:
             return []
-        found.append(int(rest[0]))
-        rest = rest[rest != rest[0]]
-    return found
+    found.discard(0)
+    return sorted(found) if len(found) <= _FEW_LABELS else []
 
 
 def _pieces(label_map: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -155,8 +155,9 @@ def tally_labels(
     if (truth_classes is None) != (prediction_classes is None):
         with_classes = "truth" if prediction_classes is None else "prediction"
         raise EvaluationError(f"Only the {with_classes} has classes of nuclei; give those of both, or of neither.")
-    truth, truth_classes = _as_instances(truth, truth_classes, "truth", split)
-    prediction, prediction_classes = _as_instances(prediction, prediction_classes, "prediction", split)
+    if split is not False:
+        truth, truth_classes = _as_instances(truth, truth_classes, "truth", split)
+        prediction, prediction_classes = _as_instances(prediction, prediction_classes, "prediction", split)
     ignored = 0
     if ignore is not None:
         outside = _checked_mask(ignore, truth.shape)
@@ -165,6 +166,9 @@ def tally_labels(
     overlaps = measure_overlaps(truth, prediction)
     of_truth = _class_of_each(overlaps.truth, truth_classes)
     of_prediction = _class_of_each(overlaps.prediction, prediction_classes)
+    classes = len({*of_truth, *of_prediction})
+    if classes > MOST_CLASSES:
+        raise EvaluationError(f"{classes} classes of nuclei are too many to score; give at most {MOST_CLASSES}.")
     return LabelTally(
         tally_pixels(overlaps, of_truth, of_prediction, ignored),
         tally_boundaries(overlaps, of_truth, of_prediction),
@@ -224,10 +228,6 @@ def _class_of_each(objects: ObjectTable, classes: Classes) -> list[str]:
     names = [str(classes.get(label, DEFAULT_CLASS)) for label in objects.labels.tolist()]
     if BACKGROUND in names:
         raise EvaluationError(f"A class of nuclei cannot be called '{BACKGROUND}'; give those labels the number 0.")
-    if len(set(names)) >= MOST_CLASSES:
-        raise EvaluationError(
-            f"{len(set(names))} classes of nuclei are too many to score; give fewer than {MOST_CLASSES}."
-        )
     return names
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.errors import LayoutError, WriteError
-from histoloom.layouts.geojson import layout_from_geojson, layout_to_geojson
+from histoloom.layouts.geojson import geojson_header, layout_from_geojson, layout_to_geojson
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, MAX_ID, MAX_RASTER_PIXELS, Layout
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline
@@ -118,6 +118,25 @@ def load_layout_with_notes(path: str | Path) -> tuple[Layout, list[str]]:
             return replace(layout, provenance=provenance), _skipped_note(layout)
         return _polygons_over_table(layout, known)
     raise LayoutError(f"'{source.name}' is not a layout by its ending; give a label map .tif or a .geojson.")
+
+
+def stated_pixel_size(path: str | Path) -> float | None:
+    """Return µm per pixel as a layout's file or its sidecar says, None where neither does or can be read."""
+    source = Path(path)
+    try:
+        sidecar = read_sidecar(source)
+        if sidecar is not None:
+            return sidecar.layout.pixel_size
+        if source.suffix.lower() in _TIFF_ENDINGS:
+            import tifffile
+
+            with tifffile.TiffFile(source) as tiff:
+                return _pixel_size(tiff.pages[0])
+        if source.suffix.lower() in _GEOJSON_ENDINGS:
+            return geojson_header(source)[1]
+    except Exception:  # noqa: BLE001 - who reads the file itself says what is wrong with it
+        return None
+    return None
 
 
 def raster_sha256(layout: Layout) -> str:

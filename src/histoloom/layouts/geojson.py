@@ -113,6 +113,18 @@ def layout_from_geojson(
     return Layout.from_nuclei(nuclei, canvas, size, classes=classes, provenance=provenance)
 
 
+def geojson_header(source: str | Path) -> tuple[tuple[int, int] | None, float | None]:
+    """Return the canvas ``(height, width)`` and the pixel size in µm that a GeoJSON file gives, None where it does not.
+
+    Raises
+    ------
+    LayoutError
+        If the file cannot be read or holds no features.
+    """
+    _, header = _features_of(_parsed(source))
+    return _shape_of(header), _pixel_size_of(header)
+
+
 def _feature(nucleus: Nucleus, colors: Mapping[str, list[int]], object_type: str) -> dict[str, Any]:
     geometry = _geometry(nucleus.outline)
     row: dict[str, Any] = {

@@ -18,11 +18,18 @@ LABEL_PICTURE_SUFFIXES = (".tif", ".tiff", ".npy", ".png", ".bmp")
 """Files that `read_label_picture` reads."""
 
 
-def read_label_picture(path: Path) -> NDArray[np.int32]:
+def read_label_picture(path: Path, *, split_masks: bool = True) -> NDArray[np.int32]:
     """Read a label map from PNG, TIFF, BMP or NPY.
 
     A mask of two values, 0 and 255 (or booleans), is taken for foreground, and each connected piece becomes a label.
     The indices of a palette picture are its labels, whatever colours they have.
+
+    Parameters
+    ----------
+    path
+        The file.
+    split_masks
+        False gives masks as they are, with one label.
 
     Returns
     -------
@@ -44,11 +51,11 @@ def read_label_picture(path: Path) -> NDArray[np.int32]:
         )
     if not stored.size:
         raise LayoutError(f"'{path.name}' has no pixels; export the label map again.")
-    if stored.dtype.kind == "b" or (stored.dtype == np.uint8 and _is_mask(stored)):
+    if split_masks and (stored.dtype.kind == "b" or (stored.dtype == np.uint8 and _is_mask(stored))):
         return _connected_pieces(stored)
     if stored.dtype.kind == "f" and not bool(np.all(stored == np.rint(stored))):
         raise LayoutError(f"'{path.name}' holds fractions, and labels are whole numbers; export the label map again.")
-    if stored.dtype.kind not in "uif" or float(stored.min()) < 0 or float(stored.max()) > np.iinfo(np.int32).max:
+    if stored.dtype.kind not in "buif" or float(stored.min()) < 0 or float(stored.max()) > np.iinfo(np.int32).max:
         raise LayoutError(
             f"'{path.name}' holds labels outside 0..{np.iinfo(np.int32).max}; renumber them and export it again."
         )
