@@ -4,9 +4,9 @@
 
 Each tile's own nuclei and tissue map are woven with the tile's own look. OUT gets ``figures.json``, ``table.md``,
 ``sheet.png`` (real, woven, woven with another seed and no tissue map) and ``woven.png`` without the real ones. It says
-which of what is asked of the weights does not hold, and then ends with 1: nuclei are recovered as in real tiles, colours
-stay within what lies between real tiles of one folder, there is no checkerboard, and seeds differ (mean pairwise MS-SSIM
-between .3 and .8).
+which of what is asked of the weights does not hold, and then ends with 1: nuclei are recovered as in real tiles,
+colours stay within what lies between real tiles of one folder, there is no checkerboard, and seeds differ (mean
+pairwise MS-SSIM between .3 and .8).
 """
 
 from __future__ import annotations
