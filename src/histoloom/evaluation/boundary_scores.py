@@ -53,7 +53,7 @@ class BoundaryTally:
         """Return ``bf_score`` of nuclei against background, and ``mean_bf_score`` over the classes, background too.
 
         The BF score is the F1 of the share of the prediction's contour that lies within the tolerance of the truth's,
-        and the other way round (Csurka et al. 2013, section 3). Empty truth and prediction: 1; one of them: 0.
+        and the other way round (Csurka et al. 2013). Empty truth and prediction: 1; one of them: 0.
         """
         each = self.class_scores()
         return {

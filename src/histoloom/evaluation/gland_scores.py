@@ -51,9 +51,9 @@ class GlandTally:
     def scores(self) -> dict[str, float]:
         """Return ``object_precision``, ``object_recall``, ``object_f1`` and ``object_dice``.
 
-        A predicted object is right if it covers more than half of the true object that it overlaps most (section 4.1).
+        A predicted object is right if it covers more than half of the true object that it overlaps most.
         Object Dice is that of each object and the one of the other side that it overlaps most, weighted by area, and
-        the mean of both sides (section 4.2). Empty truth and prediction agree: 1. Where one of them is empty: 0.
+        the mean of both sides. Empty truth and prediction agree: 1. Where one of them is empty: 0.
         """
         empty = not self.in_truth and not self.in_prediction
         of_truth = share(self.truth_dice, self.truth_area, 1.0, empty=empty)
@@ -100,7 +100,7 @@ class HausdorffTally:
         )
 
     def scores(self) -> dict[str, float]:
-        """Return ``object_hausdorff`` in pixels, 0 or more, the less the better (section 4.3).
+        """Return ``object_hausdorff`` in pixels, 0 or more, the less the better.
 
         Empty truth and prediction: 0. Where one of them is empty it is infinite, as in the contest's code; images of
         that kind are left out of pooled distances unless there are no others.

@@ -100,7 +100,7 @@ class ObjectTally:
 
         ``object_dice_micc17`` is the second definition of MICCAI 2017's contest, over all pairs that overlap. ``aji``
         is that of Kumar et al. 2017, algorithm 1, as HoVer-Net's authors compute it: a predicted object may serve
-        several true ones. In ``aji_plus`` (Graham et al. 2019, appendix) each serves one, and the sum of the IoUs is
+        several true ones. In ``aji_plus`` (of HoVer-Net's authors, too) each serves one, and the sum of the IoUs is
         the largest possible. ``dq``, ``sq`` and ``pq`` count objects of whatever class; ``mpq_plus`` is the mean of the
         classes' ``pq`` over those that truth or prediction have: of pooled tallies, that of the CoNIC challenge; the
         mean of it over images is the mPQ of PanNuke.

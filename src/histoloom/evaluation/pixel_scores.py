@@ -42,7 +42,7 @@ class PixelTally:
         ``precision``, ``recall``, ``f1``, ``dice`` (which is F1) and ``iou`` are those of nuclear pixels. Empty truth
         and prediction agree: 1. Where one of them is empty: 0. ``mean_precision``, ``mean_recall``, ``mean_f1`` and
         ``mean_iou`` are means over the classes that truth or prediction have, background included; ``mean_accuracy``
-        is that of the recall over the classes that the truth has (SMA of Deng et al. 2022, section 4.2), and
+        is that of the recall over the classes that the truth has (SMA of Li et al. 2022), and
         ``overall_accuracy`` the share of pixels that have the right class (OPA).
         """
         in_truth = sum(count for (truth, _), count in self.pixels.items() if truth != BACKGROUND)
