@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
-from published import count, layers, small, without_weights
+from published import PUBLISHED, count, layers, small, without_weights
 from torch import nn
 
 from histoloom.errors import SegmenterError
-from histoloom.segmenters.registry import build_segmenter
+from histoloom.segmenters.registry import ARCHITECTURES, build_segmenter
 from histoloom.segmenters.resnet import ResNet
 from histoloom.segmenters.vgg16 import VGG16
 
@@ -220,6 +223,19 @@ def test_equal_scores_everywhere_stay_equal_in_fcn_8s():
         with torch.no_grad():
             classes = network(torch.rand(1, 3, 75, 40))["classes"]
         torch.testing.assert_close(classes, torch.full((1, 2, 75, 40), 2.0))
+
+
+def test_the_documentation_has_each_networks_weights_outputs_and_encoder():
+    page = Path(__file__).resolve().parents[2] / "docs" / "segmenters.md"
+    rows = re.findall(r"^\| `([\w-]+)` \|(.*)\|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    table = {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
+    assert set(table) == set(ARCHITECTURES)
+    for name in ("unet", *PUBLISHED):
+        network = without_weights(name)
+        _, weights, _, outputs, encoder, _ = table[name]
+        assert weights == f"{count(network) / 1e6:.2f}"
+        assert outputs == ", ".join(network.outputs)
+        assert encoder.lower() == getattr(network, "imagenet", "")
 
 
 def test_no_classes_are_an_error():

@@ -1,4 +1,4 @@
-"""The mini FC-DenseNet of 42 layers (Jégou et al. 2017; Li et al. 2021, section 3.2)."""
+"""The mini FC-DenseNet of 42 layers (Jégou et al. 2017; Li et al. 2022, section 3.2)."""
 
 from __future__ import annotations
 
