@@ -6,7 +6,8 @@
     RUN/previews/step_N.png      the same layouts, woven as training goes on
     RUN/checkpoints/step_N.safetensors   everything that resuming needs
     RUN/bundles/step_N.safetensors       the network at that step, ready to be used
-    RUN/bundle.safetensors       the network at the end
+    RUN/best.safetensors         where held-out tiles give a score: the network at the best one
+    RUN/bundle.safetensors       the network at the end, or the best one
     RUN/start/                   how the viewer started it, with the tiles that it froze
     RUN/stop, RUN/pause          while they are there, somebody asks for that
 
@@ -35,6 +36,7 @@ RECIPE, ENVIRONMENT, EVENTS, BUNDLE, LOCK = (
     "bundle.safetensors",
     "run.lock",
 )
+BEST = "best.safetensors"
 STOP, PAUSE = "stop", "pause"
 """Files by which other processes ask the training to end after a checkpoint, or to wait."""
 
@@ -121,6 +123,11 @@ class Run:
     def bundle_path(self, step: int) -> Path:
         """Return where the bundle of a step is, or would be."""
         return self.folder / "bundles" / f"step_{step:08d}.safetensors"
+
+    @property
+    def best_bundle_path(self) -> Path:
+        """Where the bundle with the best score on held-out tiles is, or would be."""
+        return self.folder / BEST
 
     def preview_path(self, step: int) -> Path:
         """Return where the preview of a step is, or would be."""

@@ -48,6 +48,7 @@ _layout.command(
 )
 app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
 app.command("histoloom.cli.scoring:score", name="score", help="Score predicted labels of nuclei against true ones.")
+app.command("histoloom.cli.segmenting:segment", name="segment", help="Find the nuclei of pictures.")
 _bundles = App(name="bundles", help="Trained networks: those that are there, what they are, and adding one.")
 app.command(_bundles)
 _bundles.command("histoloom.cli.bundles:list_", name="list", help="List shipped bundles and your own.")
@@ -61,6 +62,9 @@ _train.command(
     "histoloom.cli.training:mode_seeking_pix2pix",
     name="mode-seeking-pix2pix",
     help="Train mode-seeking pix2pix on masks and structure maps.",
+)
+_train.command(
+    "histoloom.cli.training:segmenter", name="segmenter", help="Train a segmenter, which finds nuclei in pictures."
 )
 _study = App(name="study", help="Repeat a paper's experiment on your tiles: a grid of trainings that can be stopped.")
 app.command(_study)

@@ -253,3 +253,4 @@ def _words(losses: Mapping[str, float]) -> str:
 loom = _command("loom")
 pix2pix = _command("pix2pix")
 mode_seeking_pix2pix = _command("mode-seeking-pix2pix")
+segmenter = _command("segmenter")

@@ -104,4 +104,5 @@ class SegmenterNetwork(nn.Module, ABC):
         top, left = rows // 2, columns // 2
         if rows or columns:
             normalized = functional.pad(normalized, (left, columns - left, top, rows - top), mode="reflect")
-        return normalized, (top, left)
+        # Channels last, because processors then convolve up to twice as fast, and weights may stay as they are.
+        return normalized.contiguous(memory_format=torch.channels_last), (top, left)

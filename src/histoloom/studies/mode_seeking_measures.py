@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from histoloom.training.batches import Batch, as_batch, as_pictures
 from histoloom.training.data import TrainingData
 from histoloom.training.randomness import keyed_torch
 from histoloom.training.recipe import TrainingRecipe
-from histoloom.training.systems.contract import System
+from histoloom.training.systems.contract import WeavingSystem
 from histoloom.training.systems.registry import system_for
 
 Picture = NDArray[np.uint8]
@@ -82,7 +82,7 @@ class TrainedCell:
     def __init__(self, recipe: TrainingRecipe, data: TrainingData, run: Run) -> None:
         if run.bundle is None:
             raise RunError(f"The run '{run.folder.name}' is not finished; train it to its end first.")
-        self._system: System = system_for(recipe, data)
+        self._system = cast("WeavingSystem", system_for(recipe, data))
         self._network = self._system.build()[self._system.saved]
         weights = load_bundle(run.bundle).weights
         self._network.load_state_dict({name: torch.from_numpy(np.array(each)) for name, each in weights.items()})

@@ -22,6 +22,9 @@ from histoloom.training.recipe import TrainingRecipe
 Encode = Callable[[LabelledPicture], NDArray[np.float32]]
 """What makes the condition ``float32 (C, H, W)`` of a crop."""
 
+Vary = Callable[[LabelledPicture, np.random.Generator], LabelledPicture]
+"""What makes a training crop look otherwise."""
+
 _ORDER, _CROP, _OTHER_ORDER, _OTHER_CROP, _VALIDATION, _REFERENCE, _VALIDATION_REFERENCE = range(1, 8)
 _PREFETCHED = 2
 
@@ -76,6 +79,8 @@ class Batches:
         Pixels of the condition beyond the crop's picture on each side.
     reference_size
         Height and width of pictures of other places of the crops' tiles; 0 for none.
+    vary
+        What else is done to training crops, after they have been augmented as the recipe says.
     """
 
     data: TrainingData
@@ -86,6 +91,7 @@ class Batches:
     world_size: int = 1
     margin: int = 0
     reference_size: int = 0
+    vary: Vary | None = None
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0."""
@@ -130,7 +136,8 @@ class Batches:
     def _crop(self, place: int, order: int, crop: int) -> LabelledPicture:
         tile = shuffled_index(place, len(self.data.training), self.recipe.seed, order)
         random = keyed_generator(self.recipe.seed, crop, place)
-        return augmented_crop(self.data.training[tile], self.recipe, self.data.pixel_size, random, self.margin)
+        made = augmented_crop(self.data.training[tile], self.recipe, self.data.pixel_size, random, self.margin)
+        return made if self.vary is None else self.vary(made, random)
 
     def _batch(
         self, crops: Sequence[LabelledPicture], others: Sequence[LabelledPicture] | None, key: int, first: int

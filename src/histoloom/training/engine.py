@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from histoloom.errors import HistoloomError, RunError, TrainingError
-from histoloom.models import Bundle, BundleHeader, save_bundle
-from histoloom.runs import Run, run_locked
+from histoloom.models import Bundle, BundleHeader, load_bundle, save_bundle
+from histoloom.runs import BUNDLE, Run, run_locked
 from histoloom.training.batches import Batch, Batches, as_pictures
+from histoloom.training.best_score import BestScore
 from histoloom.training.checkpoints import load_checkpoint, save_checkpoint
 from histoloom.training.data import TrainingData
 from histoloom.training.devices import device_name, environment_of, fabric_for
@@ -44,7 +45,7 @@ from histoloom.training.previews import save_preview
 from histoloom.training.randomness import keyed_torch
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.stop_and_pause import Requests
-from histoloom.training.systems.contract import System
+from histoloom.training.systems.contract import JudgedSystem, System, WeavingSystem
 from histoloom.training.systems.registry import system_for
 
 _WEIGHTS, _STEP, _WOVEN = range(101, 104)
@@ -148,6 +149,8 @@ class _Loop:
         self._requests = Requests(fabric, run, should_stop)
         self.done = 0
         self._watch = DivergenceWatch()
+        self._judged = system if isinstance(system, JudgedSystem) else None
+        self._best = BestScore(self._judged.patience if self._judged else 0)
         self._needed = needed
         with keyed_torch(torch.device("cpu"), self.recipe.seed, _WEIGHTS):
             networks = system.build()
@@ -158,9 +161,10 @@ class _Loop:
             self._averaged = AveragedModel(networks[system.saved], multi_avg_fn=average, use_buffers=True)
         self._batches = Batches(
             data, self.recipe, system.encode, system.compares_conditions, fabric.global_rank, fabric.world_size,
-            system.margin, system.reference_size,
+            system.margin, system.reference_size, self._judged.vary if self._judged else None,
         )  # fmt: skip
         self._validation: list[Batch] = []
+        self._ended_early = False
 
     @property
     def saved_network(self) -> nn.Module:
@@ -179,6 +183,7 @@ class _Loop:
             if self._averaged is not None:
                 self._averaged.load_state_dict(state["averaged"])
             self._watch.restore(state["watch"])
+            self._best.restore(state.get("best"))
         except (KeyError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"The checkpoint does not fit the run's recipe ({str(error).splitlines()[0]}); choose one of this run."
@@ -209,17 +214,18 @@ class _Loop:
             self.done = step + 1
             meter.add(losses, waited)
             was_stopped = self.done < recipe.steps and self._asked_to_stop(meter)
-            saves = was_stopped or self._is_due(recipe.checkpoint_every)
-            if saves or self._is_due(recipe.log_every):
+            if was_stopped or self._is_due(recipe.checkpoint_every) or self._is_due(recipe.log_every):
                 self._report(meter, rate)
             with meter.leaving_out():
                 if self._is_due(recipe.validate_every):
                     self._validate()
-                if was_stopped or self._is_due(recipe.preview_every):
+                    self._ended_early = not was_stopped and self._agreed(self._best.is_final)
+                ends = was_stopped or self._ended_early
+                if ends or self._is_due(recipe.preview_every):
                     self._preview()
-                if saves:
+                if ends or self._is_due(recipe.checkpoint_every):
                     self._save()
-            if was_stopped:
+            if ends:
                 break
         self._tell(TrainingFinished(self.done, was_stopped))
 
@@ -252,6 +258,10 @@ class _Loop:
 
         return self._requests.stop_after_waiting(lambda: self._tell(TrainingPaused(self.done)), go_on)
 
+    def _agreed(self, decision: bool) -> bool:
+        """Return the decision of the process that writes the run, the only one that validates."""
+        return bool(self.fabric.broadcast(decision)) if self.fabric.world_size > 1 else decision
+
     def _tell(self, event: TrainingEvent) -> None:
         if self.fabric.is_global_zero:
             self.run.append_event(event_as_json(event))
@@ -271,28 +281,44 @@ class _Loop:
             for index, batch in enumerate(self._validation):
                 with keyed_torch(self.fabric.device, self.recipe.seed, _WOVEN, index):
                     meter.add(self.system.validate(networks, batch.to(self.fabric.device)), 0.0)
-        self._tell(Validated(self.done, meter.read()[0]))
+        losses = meter.read()[0]
+        self._tell(Validated(self.done, losses))
+        if self._judged is not None and self._best.take(self.done, losses[self._judged.score]):
+            save_bundle(self._bundle(), self.run.best_bundle_path)
 
     def _preview(self) -> None:
         if not self.fabric.is_global_zero:
             return
+        if self._judged is not None:
+            self._preview_predictions(self._judged)
+            return
+        system = cast("WeavingSystem", self.system)
         rows: list[list[NDArray[np.uint8]]] = []
         compared: list[list[NDArray[np.uint8]]] = []
         with self._looking_on(self.saved_network):
             for place, batch in enumerate(self._validation[: self.recipe.previews]):
                 on_device = batch.to(self.fabric.device)
-                row = [self.system.picture_of(batch.condition[0].numpy()), as_pictures(batch.image)[0]]
+                row = [system.picture_of(batch.condition[0].numpy()), as_pictures(batch.image)[0]]
                 woven = []
                 for seed in range(self.recipe.compared_weaves if place == 0 else _PREVIEW_SEEDS):
                     with keyed_torch(self.fabric.device, seed, _WOVEN):
-                        woven.append(as_pictures(self.system.weave(self.saved_network, on_device))[0])
+                        woven.append(as_pictures(system.weave(self.saved_network, on_device))[0])
                 rows.append([*row, *woven[:_PREVIEW_SEEDS]])
                 compared.append(woven)
-        path = self.run.preview_path(self.done)
-        save_preview(rows, path, self.done)
-        self._tell(PreviewSaved(self.done, str(path.relative_to(self.run.folder).as_posix())))
+        self._save_preview(rows, "synthetic: condition, real and woven")
         pairs = ((row[_REAL], row[_FIRST_WOVEN]) for row in rows)
         self._tell(measured_figures(self.done, compared[0], pairs))
+
+    def _preview_predictions(self, system: JudgedSystem) -> None:
+        with self._looking_on(self.saved_network):
+            batches = self._validation[: self.recipe.previews]
+            rows = [system.show(self.saved_network, batch.to(self.fabric.device)) for batch in batches]
+        self._save_preview(rows, "picture, nuclei, and where the network finds them")
+
+    def _save_preview(self, rows: list[list[NDArray[np.uint8]]], what: str) -> None:
+        path = self.run.preview_path(self.done)
+        save_preview(rows, path, f"{what}, after {self.done} training steps")
+        self._tell(PreviewSaved(self.done, str(path.relative_to(self.run.folder).as_posix())))
 
     @contextmanager
     def _looking_on(self, *networks: nn.Module) -> Iterator[None]:
@@ -320,12 +346,14 @@ class _Loop:
             "optimizers": {name: each.state_dict() for name, each in self._optimization.optimizers.items()},
             "averaged": self._averaged.state_dict() if self._averaged is not None else None,
             "watch": self._watch.state(),
+            "best": self._best.state(),
         }
         bundle = self._bundle()
         save_bundle(bundle, self.run.bundle_path(self.done))
         save_checkpoint(state, path)
-        if self.done == self.recipe.steps:
-            save_bundle(bundle, self.run.folder / "bundle.safetensors")
+        if self.done == self.recipe.steps or self._ended_early:
+            best = self.run.best_bundle_path
+            save_bundle(load_bundle(best) if self._best.step and best.is_file() else bundle, self.run.folder / BUNDLE)
         self._tell(CheckpointSaved(self.done, str(path.relative_to(self.run.folder).as_posix())))
         for step, old in list(self.run.checkpoints().items())[: -self.recipe.checkpoints_kept]:
             if step != self.done:
@@ -337,8 +365,8 @@ class _Loop:
             kind=facts.kind,
             system=self.system.name,
             recipe=self.recipe.as_json(),
-            condition=self.system.condition,
-            classes=self.data.classes,
+            condition=None if self._judged else cast("WeavingSystem", self.system).condition,
+            classes=self._judged.classes if self._judged else self.data.classes,
             pixel_size=self.recipe.pixel_size,
             normalization=facts.normalization,
             halo=facts.halo,

@@ -27,8 +27,8 @@ def condition_picture(condition: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray((picture * 255).round(), np.uint8)
 
 
-def save_preview(rows: Sequence[Sequence[NDArray[np.uint8]]], path: str | Path, step: int) -> None:
-    """Write rows of pictures of one size, RGB ``uint8 (H, W, 3)``, as one PNG, whole or not at all."""
+def save_preview(rows: Sequence[Sequence[NDArray[np.uint8]]], path: str | Path, description: str) -> None:
+    """Write rows of pictures of one size, RGB ``uint8 (H, W, 3)``, as one PNG that says what it shows, or nothing."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -39,6 +39,6 @@ def save_preview(rows: Sequence[Sequence[NDArray[np.uint8]]], path: str | Path, 
             top, left = y * (height + _GAP), x * (width + _GAP)
             sheet[top : top + height, left : left + width] = picture
     facts = PngInfo()
-    facts.add_text("Description", f"synthetic: condition, real and woven, after {step} training steps")
+    facts.add_text("Description", description)
     with written_whole(path) as beside:
         Image.fromarray(sheet).save(beside, pnginfo=facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 
 from histoloom.models import ConditionFacts
 from histoloom.training.batches import Batch
-from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.data import LabelledPicture
 from histoloom.training.recipe import TrainingRecipe
 
 Losses = dict[str, torch.Tensor]
@@ -61,12 +61,8 @@ class System(Protocol):
         """What bundles say of the saved network."""
 
     @property
-    def condition(self) -> ConditionFacts:
-        """What the saved network sees."""
-
-    @property
     def planes(self) -> int:
-        """How many planes `encode` returns: the condition's, and what else a step needs."""
+        """How many planes `encode` returns: the condition's or the targets', and what else a step needs."""
 
     @property
     def compares_conditions(self) -> bool:
@@ -89,10 +85,7 @@ class System(Protocol):
         """What the side of a crop must be a multiple of."""
 
     def encode(self, crop: LabelledPicture) -> NDArray[np.float32]:
-        """Return the condition ``float32 (planes, H, W)`` of a crop with its margin."""
-
-    def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return how previews show a condition, without its margin: RGB ``uint8 (H, W, 3)``."""
+        """Return the condition or the targets ``float32 (planes, H, W)`` of a crop with its margin."""
 
     def build(self) -> dict[str, nn.Module]:
         """Return new networks, their weights drawn from torch's generator."""
@@ -103,6 +96,17 @@ class System(Protocol):
     def validate(self, networks: Mapping[str, nn.Module], batch: Batch) -> Losses:
         """Return losses on held-out crops, without updates."""
 
+
+class WeavingSystem(System, Protocol):
+    """A system whose saved network weaves; previews show its weaves, and their diversity and colours are measured."""
+
+    @property
+    def condition(self) -> ConditionFacts:
+        """What the saved network sees."""
+
+    def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return how previews show a condition, without its margin: RGB ``uint8 (H, W, 3)``."""
+
     def weave(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """Return pictures ``(B, 3, H, W)`` in -1..1 of a batch's conditions by the saved network.
 
@@ -110,4 +114,23 @@ class System(Protocol):
         """
 
 
-SystemType = Callable[[Any, TrainingData], System]
+@runtime_checkable
+class JudgedSystem(System, Protocol):
+    """A system whose saved network sees pictures; a score on held-out crops says which of its weights are the best."""
+
+    score: ClassVar[str]
+    """Which of the values of `validate` that is; higher is better."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that the saved network tells apart."""
+
+    @property
+    def patience(self) -> int:
+        """After how many validations without a better score training ends; 0 for never."""
+
+    def vary(self, crop: LabelledPicture, random: np.random.Generator) -> LabelledPicture:
+        """Return a training crop that looks otherwise; its labels stay as they are."""
+
+    def show(self, network: nn.Module, batch: Batch) -> list[NDArray[np.uint8]]:
+        """Return a row of a preview: pictures of one size, RGB ``uint8 (H, W, 3)``, of the batch's first crop."""

@@ -22,6 +22,10 @@ SYSTEMS: dict[str, tuple[str, str]] = {
         "histoloom.training.systems.mode_seeking_recipe:ModeSeekingRecipe",
         "histoloom.training.systems.mode_seeking_pix2pix:ModeSeekingPix2Pix",
     ),
+    "segmenter": (
+        "histoloom.training.systems.segmenter_recipe:SegmenterRecipe",
+        "histoloom.training.systems.segmenter:SegmenterTraining",
+    ),
 }
 """Name -> where recipe and system live, as ``module:attribute``."""
 

@@ -1,0 +1,160 @@
+"""Training of segmenters, of any architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from histoloom.errors import TrainingError
+from histoloom.layouts.classes import DEFAULT_CLASS
+from histoloom.segmenters.probabilities import nucleus_probability
+from histoloom.segmenters.registry import architecture, build_segmenter
+from histoloom.training.appearance import varied
+from histoloom.training.batches import Batch, as_pictures
+from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.losses.offsets import offset_gradient_loss, offset_loss
+from histoloom.training.losses.segmentation import (
+    IGNORED,
+    UNTYPED,
+    binary_loss,
+    class_loss,
+    dice_loss,
+    median_frequency_weights,
+)
+from histoloom.training.recipe import TrainingRecipe
+from histoloom.training.segmenter_targets import plane_count, target_planes, targets_by_name
+from histoloom.training.systems.contract import Losses, NetworkFacts, Work
+from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
+
+_MATCH, _ONLY_PREDICTED, _ONLY_TRUE = (255, 255, 255), (0, 200, 0), (220, 0, 220)
+"""Colours of Yasuno (2020, figure 5): white match, green over-segmented, magenta missed."""
+
+
+class SegmenterTraining:
+    """One network, the losses that its outputs ask for, and Dice of nuclei as its score."""
+
+    name: ClassVar[str] = "segmenter"
+    title: ClassVar[str] = "Segmenter"
+    recipe_type: ClassVar[type[TrainingRecipe]] = SegmenterRecipe
+    saved: ClassVar[str] = "segmenter"
+    score: ClassVar[str] = "dice"
+    facts = NetworkFacts("segmenter", "running statistics", halo=None, tile_invariant=False)
+    margin = reference_size = 0
+    relative_rates: ClassVar[Mapping[str, float]] = {}
+    compares_conditions = False
+
+    def __init__(self, recipe: SegmenterRecipe, data: TrainingData) -> None:
+        self.recipe: SegmenterRecipe = recipe
+        self._pixel_size = data.pixel_size
+        self._outputs = architecture(recipe.architecture).outputs
+        if not any(each.label_map.any() for each in data.training):
+            raise TrainingError("The training tiles have no nuclei at all, so there is nothing to learn; label some.")
+        typed = tuple(each for each in data.classes if each != DEFAULT_CLASS)
+        self.classes = typed if typed and recipe.tell_classes else (DEFAULT_CLASS,)
+        """What the network tells apart."""
+        unsaid = UNTYPED if self.classes == typed else 1
+        self._place_of = np.array(
+            [self.classes.index(each) + 1 if each in self.classes else unsaid for each in data.classes], np.int16
+        )
+        self._class_weights = self._weights_of(data) if recipe.class_weights == "median frequency" else None
+
+    @property
+    def planes(self) -> int:
+        """Those of the targets."""
+        return plane_count(self._outputs)
+
+    @property
+    def patience(self) -> int:
+        """After how many validations without a better score training ends; 0 for never."""
+        return int(self.recipe.patience)
+
+    @property
+    def crop_multiple(self) -> int:
+        """Networks pad what they see."""
+        return 1
+
+    def encode(self, crop: LabelledPicture) -> NDArray[np.float32]:
+        """Return the targets ``float32 (planes, H, W)`` of a crop."""
+        return target_planes(crop, self._place_of, self._outputs)
+
+    def vary(self, crop: LabelledPicture, random: np.random.Generator) -> LabelledPicture:
+        """Return a crop that looks otherwise."""
+        return replace(crop, image=varied(crop, self.recipe, self._pixel_size, random))
+
+    def build(self) -> dict[str, nn.Module]:
+        """Return the network."""
+        settings = {"width": self.recipe.width} if self.recipe.width else {}
+        return {"segmenter": build_segmenter(self.recipe.architecture, len(self.classes), settings)}
+
+    def step(self, work: Work, batch: Batch) -> Losses:
+        """Update the network once."""
+        losses = self._losses(work.networks["segmenter"](_seen(batch)), batch)
+        work.update("segmenter", torch.stack(list(losses.values())).sum())
+        return {name: each.detach() for name, each in losses.items()}
+
+    def validate(self, networks: Mapping[str, nn.Module], batch: Batch) -> Losses:
+        """Return the losses, and Dice of where nuclei are; 1 where none are and none are found."""
+        outputs = networks["segmenter"](_seen(batch))
+        target = targets_by_name(batch.condition, self._outputs)["class"][:, None]
+        counted = target != IGNORED
+        found, true = (nucleus_probability(outputs) > 0.5) & counted, (target != 0) & counted
+        dice = (2.0 * (found & true).sum() + 1e-6) / (found.sum() + true.sum() + 1e-6)
+        return {**self._losses(outputs, batch), "dice": dice}
+
+    def show(self, network: nn.Module, batch: Batch) -> list[NDArray[np.uint8]]:
+        """Return RGB ``uint8 (H, W, 3)``: the first picture of a batch, its nuclei, and where the network has them."""
+        picture = as_pictures(batch.image)[0]
+        target = batch.condition[0, 0].cpu().numpy()
+        found = nucleus_probability(network(_seen(batch)))[0, 0].cpu().numpy() > 0.5
+        true = target != 0
+        agreement = picture // 4
+        for where, color in ((found & true, _MATCH), (found & ~true, _ONLY_PREDICTED), (true & ~found, _ONLY_TRUE)):
+            agreement[where] = color
+        return [picture, np.repeat((true * np.uint8(255))[..., None], 3, axis=2), agreement]
+
+    def _losses(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> Losses:
+        recipe = self.recipe
+        targets = targets_by_name(batch.condition, self._outputs)
+        target = targets["class"]
+        counted = (target != IGNORED).float()[:, None]
+        nuclei = (target != 0).float()[:, None] * counted
+        losses: Losses = {}
+        for name in ("nucleus", "segmentation"):
+            if name in outputs:
+                losses[name] = binary_loss(outputs[name], nuclei, counted)
+        if "classes" in outputs and recipe.class_weight > 0:
+            losses["classes"] = recipe.class_weight * class_loss(outputs["classes"], target, self._class_weights)
+        if recipe.dice_weight > 0:
+            losses["dice loss"] = recipe.dice_weight * dice_loss(nucleus_probability(outputs), nuclei, counted)
+        if "offsets" in outputs:
+            true = targets["offsets"]
+            losses["offsets"] = recipe.offset_weight * offset_loss(outputs["offsets"], true)
+            gradients = offset_gradient_loss(outputs["offsets"], true, nuclei)
+            losses["offset gradients"] = recipe.offset_gradient_weight * gradients
+        if "detection" in outputs:
+            losses["detection"] = binary_loss(outputs["detection"], targets["detection"], counted)
+        if "distance" in outputs:
+            losses["distance"] = ((outputs["distance"].float() - targets["distance"]).square() * counted).mean()
+        return losses
+
+    def _weights_of(self, data: TrainingData) -> tuple[float, ...]:
+        counts = np.zeros(len(self.classes) + 1)
+        for each in data.training:
+            table = np.maximum(self._place_of[each.class_of], 0)
+            table[0] = 0
+            pixels = np.bincount(each.label_map.ravel(), minlength=len(table))
+            # Untyped nuclei are of no class and not of the background either.
+            said = np.r_[True, self._place_of[each.class_of[1:]] > 0]
+            counts += np.bincount(table[said], weights=pixels[: len(table)][said], minlength=len(counts))
+        return tuple(float(each) for each in median_frequency_weights(counts))
+
+
+def _seen(batch: Batch) -> torch.Tensor:
+    """Return pictures as networks see them, in 0..1."""
+    return (batch.image + 1.0) * 0.5
