@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from histoloom.tiles.stains import combine_stains
-from histoloom.tiles.tissue import BLANK, BLOOD, CELLULAR, FIBROUS, tissue_cell_pixels, tissue_values
+from histoloom.tiles.tissue import (
+    BLANK,
+    BLOOD,
+    CELLULAR,
+    FIBROUS,
+    cell_densities,
+    tissue_cell_pixels,
+    tissue_values,
+    usual_eosin,
+)
 
 
 def _flat(hematoxylin: float, eosin: float, shape: tuple[int, int] = (64, 64)) -> np.ndarray:
@@ -21,12 +30,25 @@ def _flat(hematoxylin: float, eosin: float, shape: tuple[int, int] = (64, 64)) -
         (_flat(0.05, 0.15), FIBROUS),
         (_flat(0.08, 0.5), FIBROUS),
         (_flat(0.25, 0.2), CELLULAR),
-        (np.broadcast_to(np.array([225, 130, 180], np.uint8), (64, 64, 3)), BLOOD),
     ],
-    ids=["glass", "pale fibres", "dense fibres", "cytoplasm", "red cells"],
+    ids=["glass", "pale fibres", "dense fibres", "cytoplasm"],
 )
 def test_flat_colours_are_what_they_look_like(color: np.ndarray, expected: int) -> None:
     assert set(np.unique(tissue_values(color, 0.25))) == {expected}
+
+
+RED_CELLS = np.broadcast_to(np.array([225, 130, 180], np.uint8), (64, 64, 3))
+
+
+def test_blood_is_what_has_much_more_eosin_than_the_tile_usually_has() -> None:
+    among_fibres = np.hstack([RED_CELLS, _flat(0.05, 0.15, (64, 192))])
+    np.testing.assert_array_equal(tissue_values(among_fibres, 0.25)[:, :4], BLOOD)
+    np.testing.assert_array_equal(tissue_values(among_fibres, 0.25)[:, 4:], FIBROUS)
+    # A tile all of whose tissue is that red was stained so.
+    assert BLOOD not in tissue_values(RED_CELLS, 0.25)
+    whole = usual_eosin(cell_densities(among_fibres, 0.25))
+    assert set(np.unique(tissue_values(RED_CELLS, 0.25, usual=whole))) == {BLOOD}
+    assert usual_eosin(cell_densities(np.full((32, 32, 3), 250, np.uint8), 0.25)) == 0.0
 
 
 def test_nuclei_do_not_count_for_what_lies_between_them() -> None:

@@ -8,7 +8,7 @@ from histoloom.errors import LayoutError
 from histoloom.layouts.layout import Layout, blank_tissue_map
 from histoloom.layouts.tissue_map import TissueMap
 from histoloom.tiles.tile import Tile
-from histoloom.tiles.tissue import tissue_values
+from histoloom.tiles.tissue import cell_densities, tissue_of_cells
 from histoloom.window import Window
 
 _SAME_PIXEL_SIZE = 0.02
@@ -29,7 +29,7 @@ def tile_tissue_map(layout: Layout, tile: Tile) -> TissueMap:
     Returns
     -------
     TissueMap
-        Of the canvas's size, "any" beyond the tile; see `histoloom.tiles.tissue.tissue_values`.
+        Of the canvas's size, "any" beyond the tile; see `histoloom.tiles.tissue.tissue_of_cells`.
 
     Raises
     ------
@@ -44,6 +44,7 @@ def tile_tissue_map(layout: Layout, tile: Tile) -> TissueMap:
         )
     tissue = blank_tissue_map(layout)
     values, cell = tissue.values.copy(), tissue.cell_size
+    cells = np.zeros((*values.shape, 4), np.float32)
     is_of_tile = bool(layout.nuclei) and "generator" not in layout.provenance
     shared = layout.window.intersection(Window.of_shape(tile.shape))
     side = _BLOCK_CELLS * cell
@@ -51,7 +52,9 @@ def tile_tissue_map(layout: Layout, tile: Tile) -> TissueMap:
         for x in range(0, shared.x1, side):
             block = Window(y, x, y + side, x + side).intersection(shared)
             nuclei = layout.rasterize(block) > 0 if is_of_tile else None
-            found = tissue_values(tile.read(block), layout.pixel_size, nuclei)
+            found = cell_densities(tile.read(block), layout.pixel_size, nuclei)
             row, column = y // cell, x // cell
-            values[row : row + found.shape[0], column : column + found.shape[1]] = found
+            cells[row : row + found.shape[0], column : column + found.shape[1]] = found
+    rows, columns = -(-shared.y1 // cell), -(-shared.x1 // cell)
+    values[:rows, :columns] = tissue_of_cells(cells[:rows, :columns])
     return TissueMap(np.ascontiguousarray(values), cell)

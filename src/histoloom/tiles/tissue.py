@@ -17,7 +17,7 @@ ANY, BLANK, FIBROUS, CELLULAR, BLOOD = range(5)
 
 _GLASS = 0.105
 _CYTOPLASM_RED = 0.1
-_BLOOD_GREEN, _BLOOD_RED_OF_GREEN, _BLOOD_BLUE_OF_GREEN = 0.19, 0.4, 0.42
+_BLOOD_GREEN, _BLOOD_RED_OF_GREEN, _BLOOD_BLUE_OF_GREEN, _BLOOD_OF_USUAL = 0.19, 0.4, 0.42, 1.5
 _NUCLEAR_RED = 0.4
 _LEAST_SHARE = 0.15
 
@@ -28,13 +28,32 @@ def tissue_cell_pixels(pixel_size: float) -> int:
 
 
 def tissue_values(
-    rgb: NDArray[np.uint8], pixel_size: float, nuclei: NDArray[np.bool_] | None = None
+    rgb: NDArray[np.uint8],
+    pixel_size: float,
+    nuclei: NDArray[np.bool_] | None = None,
+    usual: float | None = None,
 ) -> NDArray[np.uint8]:
-    """Return the tissue map of a picture, by absolute optical density.
+    """Return the tissue map of a picture: `tissue_of_cells` of its `cell_densities`.
 
-    Thresholds are numbers and not shares of the picture's own range, because a pale tile is not a blank one. Glass
-    lets light through; eosin absorbs hardly any red light, which tells fibres from cytoplasm with its haematoxylin;
-    red cells absorb green and blue strongly and red hardly.
+    Parameters
+    ----------
+    rgb, pixel_size, nuclei
+        As for `cell_densities`.
+    usual
+        As for `tissue_of_cells`.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        ``(h, w)``, indices into `TISSUES`, one for each started square of `tissue_cell_pixels`.
+    """
+    return tissue_of_cells(cell_densities(rgb, pixel_size, nuclei), usual)
+
+
+def cell_densities(
+    rgb: NDArray[np.uint8], pixel_size: float, nuclei: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Return what a tissue map is made of.
 
     Parameters
     ----------
@@ -48,23 +67,52 @@ def tissue_values(
 
     Returns
     -------
-    NDArray[np.uint8]
-        ``(h, w)``, indices into `TISSUES`, one for each started square of `tissue_cell_pixels`. Where nuclei leave
-        hardly a pixel of a cell free, it is cellular.
+    NDArray[np.float32]
+        ``(h, w, 4)``: for each cell the mean optical density per RGB channel of what nuclei leave free of it, and the
+        share that they leave free.
     """
     density = optical_density(rgb)
     hidden = density[..., 0] > _NUCLEAR_RED if nuclei is None else nuclei
     cell = tissue_cell_pixels(pixel_size)
-    free = _cell_sums(np.asarray(~hidden, np.float32)[..., None], cell)[..., 0]
+    free = _cell_sums(np.asarray(~hidden, np.float32)[..., None], cell)
     sums = _cell_sums(np.where(hidden[..., None], np.float32(0), density), cell)
-    red, green, blue = np.moveaxis(sums / np.maximum(free, 1.0)[..., None], -1, 0)
+    seen = _cell_sums(np.ones((*hidden.shape, 1), np.float32), cell)
+    return np.concatenate([sums / np.maximum(free, 1.0), free / seen], axis=2)
+
+
+def tissue_of_cells(cells: NDArray[np.float32], usual: float | None = None) -> NDArray[np.uint8]:
+    """Return which tissue cells show, by optical density.
+
+    Thresholds are numbers and not shares of the picture's own range, because a pale tile is not a blank one. Glass
+    lets light through; eosin absorbs hardly any red light, which tells fibres from cytoplasm with its haematoxylin;
+    red cells absorb green and blue strongly and red hardly. Only how much eosin is much depends on the tile: in some
+    all fibres are as dark as red cells are in others. Where nuclei leave hardly a pixel of a cell free, it is cellular.
+
+    Parameters
+    ----------
+    cells
+        ``(h, w, 4)``, see `cell_densities`.
+    usual
+        For cells of a part of a tile, the whole tile's `usual_eosin`. Default: that of these cells.
+    """
+    red, green, blue, free = np.moveaxis(cells, -1, 0)
+    much = max(_BLOOD_GREEN, _BLOOD_OF_USUAL * (usual_eosin(cells) if usual is None else usual))
     values = np.where(red > _CYTOPLASM_RED, CELLULAR, FIBROUS).astype(np.uint8)
     is_red = (red < _BLOOD_RED_OF_GREEN * green) & (blue > _BLOOD_BLUE_OF_GREEN * green)
-    values[is_red & (green > _BLOOD_GREEN)] = BLOOD
-    values[np.sqrt(red**2 + green**2 + blue**2) < _GLASS] = BLANK
-    seen = _cell_sums(np.ones((*hidden.shape, 1), np.float32), cell)[..., 0]
-    values[free < _LEAST_SHARE * seen] = CELLULAR
+    values[is_red & (green > much)] = BLOOD
+    values[_is_glass(cells)] = BLANK
+    values[free < _LEAST_SHARE] = CELLULAR
     return values
+
+
+def usual_eosin(cells: NDArray[np.float32]) -> float:
+    """Return the median optical density for green light, which eosin absorbs, of cells that show tissue; 0 for none."""
+    tissue = cells[..., 1][~_is_glass(cells)]
+    return float(np.median(tissue)) if len(tissue) else 0.0
+
+
+def _is_glass(cells: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(np.linalg.norm(cells[..., :3], axis=-1) < _GLASS)
 
 
 def _cell_sums(values: NDArray[np.float32], cell: int) -> NDArray[np.float32]:

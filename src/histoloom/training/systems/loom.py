@@ -33,7 +33,7 @@ from histoloom.generators.networks.loom_discriminator import LoomDiscriminator
 from histoloom.keyed_random import keyed_uniform
 from histoloom.layouts.classes import DEFAULT_CLASS
 from histoloom.models import ConditionFacts
-from histoloom.tiles.tissue import tissue_cell_pixels, tissue_values
+from histoloom.tiles.tissue import cell_densities, tissue_cell_pixels, tissue_values, usual_eosin
 from histoloom.training.batches import Batch
 from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.losses.distributions import patch_distribution_loss, value_distribution_loss
@@ -71,6 +71,7 @@ class Loom:
         self.recipe: LoomRecipe = recipe
         self._data = data
         self._edges: WeakKeyDictionary[LabelledPicture, EdgeRecipe] = WeakKeyDictionary()
+        self._eosin: WeakKeyDictionary[LabelledPicture, float] = WeakKeyDictionary()
         classes = tuple(name for name in data.classes if name != DEFAULT_CLASS)
         self.encoding = NucleiAndTissueEncoding(NucleiAndTissueRecipe.checked(classes=classes))
         self._class_index = np.array([self.encoding.class_index(name) for name in data.classes])
@@ -99,7 +100,8 @@ class Loom:
         """Return labels and condition ``float32 (planes, H, W)`` of a crop, with its tissue and edges."""
         cell = tissue_cell_pixels(self._data.pixel_size)
         height, width = crop.label_map.shape
-        tissue = tissue_values(crop.image, self._data.pixel_size, crop.label_map > 0)
+        usual = self._usual_eosin(crop.tile or crop)
+        tissue = tissue_values(crop.image, self._data.pixel_size, crop.label_map > 0, usual)
         tissue = np.pad(tissue.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width], TISSUE_REACH, mode="edge")
         index_of = {int(label): int(self._class_index[crop.class_of[label]]) for label in np.unique(crop.label_map)}
         index_of.pop(0, None)
@@ -109,6 +111,11 @@ class Loom:
             edges = detect_edges(crop.image, self._edge_recipe(crop.tile or crop), self._data.pixel_size)
             values = self.encoding.with_edges(values, edges)
         return np.concatenate([crop.label_map[None].astype(np.float32), values])
+
+    def _usual_eosin(self, tile: LabelledPicture) -> float:
+        if tile not in self._eosin:
+            self._eosin[tile] = usual_eosin(cell_densities(tile.image, self._data.pixel_size, tile.label_map > 0))
+        return self._eosin[tile]
 
     def _edge_recipe(self, tile: LabelledPicture) -> EdgeRecipe:
         """Return the recipe with the thresholds of a whole tile, as accepted edges have those of a whole picture."""
