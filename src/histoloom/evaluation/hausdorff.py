@@ -62,7 +62,6 @@ class _Objects:
 
     def __init__(self, objects: NDArray[np.int64], runs: NDArray[np.int64], overlaps: Overlaps) -> None:
         self.map = objects.ravel()
-        self._width = overlaps.shape[1]
         inside = np.flatnonzero(runs)
         order = inside[np.argsort(runs[inside], kind="stable")]
         lengths = overlaps.lengths[order]
@@ -72,29 +71,26 @@ class _Objects:
         owners = np.repeat(runs[order], lengths)
         self._first = np.searchsorted(owners, np.arange(1, int(runs.max()) + 2))
         on_edge = edge_pixels(objects).ravel()[self._pixels]
-        self._edge_pixels = self._pixels[on_edge]
+        # As numbers that distances are measured in, so that nothing is converted pair by pair.
+        self._points = np.stack(np.divmod(self._pixels, overlaps.shape[1]), axis=1).astype(np.float64)
+        self._edge_points = self._points[on_edge]
         self._first_on_edge = np.searchsorted(owners[on_edge], np.arange(1, int(runs.max()) + 2))
-        rows, columns = np.divmod(self._edge_pixels, self._width)
         starts = self._first_on_edge[:-1]
-        self.boxes = np.stack(
-            [f.reduceat(each, starts) for each in (rows, columns) for f in (np.minimum, np.maximum)], axis=1
-        )
+        corners = [f.reduceat(each, starts) for each in self._edge_points.T for f in (np.minimum, np.maximum)]
+        self.boxes = np.stack(corners, axis=1)
 
-    def pixels(self, index: int) -> NDArray[np.int64]:
-        """Return all pixels of an object, counted in reading order."""
-        part: NDArray[np.int64] = self._pixels[self._first[index] : self._first[index + 1]]
-        return part
+    def outside(self, index: int, others: _Objects, other: int) -> NDArray[np.float64]:
+        """Return ``(N, 2)`` rows and columns of the pixels of an object that are none of another's."""
+        own = slice(self._first[index], self._first[index + 1])
+        points: NDArray[np.float64] = self._points[own][others.map[self._pixels[own]] != other + 1]
+        return points
 
-    def edge(self, index: int) -> NDArray[np.int64]:
+    def edge(self, index: int) -> NDArray[np.float64]:
         """Return ``(N, 2)`` rows and columns of an object's edge."""
-        part = self._edge_pixels[self._first_on_edge[index] : self._first_on_edge[index + 1]]
-        return self.coordinates(part)
+        points: NDArray[np.float64] = self._edge_points[self._first_on_edge[index] : self._first_on_edge[index + 1]]
+        return points
 
-    def coordinates(self, pixels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return ``(N, 2)`` rows and columns."""
-        return np.stack(np.divmod(pixels, self._width), axis=1)
-
-    def by_bound(self, box: NDArray[np.int64]) -> list[tuple[float, int]]:
+    def by_bound(self, box: NDArray[np.float64]) -> list[tuple[float, int]]:
         """Return the objects with the distance that they have at least from one in a box, nearest first.
 
         Where one object reaches farther up than the other, its topmost pixel is that much away from it.
@@ -109,11 +105,9 @@ def _farthest(objects: _Objects, index: int, others: _Objects, other: int) -> in
     from scipy.spatial import cKDTree
     from scipy.spatial.distance import cdist
 
-    pixels = objects.pixels(index)
-    outside = pixels[others.map[pixels] != other + 1]
-    if not len(outside):
+    points, edge = objects.outside(index, others, other), others.edge(other)
+    if not len(points):
         return 0
-    points, edge = objects.coordinates(outside), others.edge(other)
     if len(points) * len(edge) > _MOST_AT_ONCE:
         _, nearest = cKDTree(edge).query(points)
         return int(((points - edge[nearest]) ** 2).sum(axis=1).max())

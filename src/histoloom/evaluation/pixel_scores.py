@@ -86,23 +86,21 @@ def tally_pixels(
     ignored
         How many pixels of background in both are not to count.
     """
-    counts: dict[tuple[str, str], int] = {}
-
-    def count(truth: str, prediction: str, pixels: int) -> None:
-        counts[truth, prediction] = counts.get((truth, prediction), 0) + pixels
-
-    alone_in_truth = overlaps.truth.areas.copy()
-    np.subtract.at(alone_in_truth, overlaps.pairs[:, 0], overlaps.shared)
-    alone_in_prediction = overlaps.prediction.areas.copy()
-    np.subtract.at(alone_in_prediction, overlaps.pairs[:, 1], overlaps.shared)
-    for (one, other), pixels in zip(overlaps.pairs.tolist(), overlaps.shared.tolist(), strict=True):
-        count(truth_classes[one], prediction_classes[other], pixels)
-    for name, pixels in zip(truth_classes, alone_in_truth.tolist(), strict=True):
-        count(name, BACKGROUND, pixels)
-    for name, pixels in zip(prediction_classes, alone_in_prediction.tolist(), strict=True):
-        count(BACKGROUND, name, pixels)
-    count(BACKGROUND, BACKGROUND, overlaps.shape[0] * overlaps.shape[1] - sum(counts.values()) - ignored)
-    return PixelTally(counts)
+    names = [BACKGROUND, *sorted({*truth_classes, *prediction_classes})]
+    places = {name: index for index, name in enumerate(names)}
+    of_truth, of_prediction = (
+        np.array([places[each] for each in classes], np.int64) for classes in (truth_classes, prediction_classes)
+    )
+    one, other = overlaps.pairs.T
+    table = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(table, (of_truth[one], of_prediction[other]), overlaps.shared)
+    # What an object shares with none lies on background.
+    np.add.at(table[:, 0], of_truth, overlaps.truth.areas)
+    np.subtract.at(table[:, 0], of_truth[one], overlaps.shared)
+    np.add.at(table[0], of_prediction, overlaps.prediction.areas)
+    np.subtract.at(table[0], of_prediction[other], overlaps.shared)
+    table[0, 0] = overlaps.shape[0] * overlaps.shape[1] - int(table.sum()) - ignored
+    return PixelTally({(names[i], names[j]): int(table[i, j]) for i, j in np.ndindex(*table.shape)})
 
 
 def area_under_roc(truth: NDArray[Any], probability: NDArray[Any]) -> float:
