@@ -137,13 +137,14 @@ _SHAPES = {
 }
 
 
-def _shades(density: NDArray[np.float32]) -> NDArray[np.float64]:
+def _shades(density: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return means ``(5, 3)`` of optical densities ``(n, 3)`` in the order of the first channel."""
     ordered = density[np.argsort(density[:, 0], kind="stable")]
     # Each part has a pixel at least, also of a picture with fewer pixels than parts.
     last = len(ordered) - 1
     bounds = [(int(low * last), max(int(high * last), int(low * last) + 1)) for low, high in pairwise(SHADE_EDGES)]
-    return np.stack([ordered[first:end].mean(axis=0, dtype=np.float64) for first, end in bounds])
+    means = [ordered[first:end].mean(axis=0, dtype=np.float64) for first, end in bounds]
+    return np.asarray(np.stack(means), np.float32)
 
 
 @dataclass(frozen=True)
