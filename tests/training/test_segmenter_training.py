@@ -136,6 +136,11 @@ def test_an_unknown_architecture_is_refused():
         SegmenterTraining(recipe(architecture="resnet"), discs())
 
 
+def test_an_architecture_that_had_no_imagenet_weights_cannot_begin_from_them():
+    with pytest.raises(SegmenterError, match="has no ImageNet weights"):
+        SegmenterTraining(recipe(imagenet=True), discs()).build()
+
+
 def test_nuclei_without_a_type_teach_where_they_are_and_not_what():
     data = discs(classes=("nucleus", "epithelial", "inflammatory"))
     system = SegmenterTraining(recipe(), data)

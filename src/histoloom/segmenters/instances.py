@@ -13,13 +13,13 @@ LEAST_AREA = 5.0
 """Smallest area of a nucleus in µm²; what is smaller is no nucleus."""
 
 _KERNEL = 3.25
-"""Width of the gradients' kernel in µm: 13 pixels at 40x. Graham et al. (2019) have 21 in their code, which smooth small
-nuclei away; of true maps, crowded tiles come back whole more often with these."""
+"""Width of the gradients' kernel in µm: 13 pixels at 40x. Graham et al. (2019) have 21 in their code, which smooth
+small nuclei away; of true maps, crowded tiles come back whole more often with these."""
 
 _OPENING = 1.25
 """Width of the disc by which markers are opened, in µm: 5 pixels at 40x, as in the same code."""
 
-_EDGE = 0.1
+_EDGE = 0.05
 """Fall of the offsets, of 1 for the steepest, from which a pixel is of an edge."""
 
 _BLUR = 0.75

@@ -13,6 +13,7 @@ from torch import nn
 
 from histoloom.errors import TrainingError
 from histoloom.layouts.classes import DEFAULT_CLASS
+from histoloom.segmenters.imagenet import begin_from_imagenet
 from histoloom.segmenters.probabilities import nucleus_probability
 from histoloom.segmenters.registry import architecture, build_segmenter
 from histoloom.training.appearance import varied
@@ -90,7 +91,11 @@ class SegmenterTraining:
     def build(self) -> dict[str, nn.Module]:
         """Return the network."""
         settings = {"width": self.recipe.width} if self.recipe.width else {}
-        return {"segmenter": build_segmenter(self.recipe.architecture, len(self.classes), settings)}
+        network = build_segmenter(self.recipe.architecture, len(self.classes), settings)
+        # Memory is estimated on a network without contents.
+        if self.recipe.imagenet and not next(network.parameters()).is_meta:
+            begin_from_imagenet(network)
+        return {"segmenter": network}
 
     def step(self, work: Work, batch: Batch) -> Losses:
         """Update the network once."""

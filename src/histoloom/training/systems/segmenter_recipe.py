@@ -16,6 +16,9 @@ class SegmenterRecipe(TrainingRecipe, AppearanceRecipe):
     width: int = recipe_field(
         0, "Width", "Channels of the first level, of architectures that have a width; 0 for their own.", ge=0, le=512
     )
+    imagenet: bool = recipe_field(
+        False, "ImageNet", "Begin from ImageNet's weights, which are downloaded, of architectures that had them."
+    )
     tell_classes: bool = recipe_field(
         True, "Tell classes", "Learn the classes of nuclei where labels have them; else only where nuclei are."
     )
