@@ -59,6 +59,10 @@ def main() -> None:
     parser.add_argument("--segmenter", default=HOUSE_SEGMENTER, help="name or file of a bundle")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     arguments = parser.parse_args()
+    if bundle_path(arguments.segmenter) is None and not Path(arguments.segmenter).is_file():
+        skipped = f"there is no segmenter called '{arguments.segmenter}'; name one with '--segmenter'"
+        print(json.dumps({"skipped": skipped}) if arguments.json else skipped)
+        return
     figures, what = measured(arguments.segmenter)
     if arguments.json:
         print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
