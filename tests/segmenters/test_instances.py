@@ -80,8 +80,8 @@ def test_specks_are_no_nuclei_and_labels_have_no_gaps() -> None:
 
 def test_a_mask_of_classes_is_not_taken_for_nuclei() -> None:
     truth = touching_discs()
-    check_instances(truth)
-    check_instances(np.zeros((9, 9), np.int32))
+    check_instances(truth, "The truth", "split it")
+    check_instances(np.zeros((9, 9), np.int32), "The truth", "split it")
     many = np.tile(truth > 0, (1, 3)).astype(np.int32)
-    with pytest.raises(SegmenterError, match="mask of classes and not of single nuclei"):
-        check_instances(many, "'truth.png'")
+    with pytest.raises(SegmenterError, match=r"'truth\.png' is a mask of classes and not of single nuclei"):
+        check_instances(many, "'truth.png'", "split it")

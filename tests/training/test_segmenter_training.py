@@ -131,6 +131,16 @@ def test_a_training_without_nuclei_is_refused():
         SegmenterTraining(recipe(), discs(nuclei=0))
 
 
+def test_masks_of_classes_train_only_what_needs_no_single_nuclei():
+    rows, columns = np.indices((80, 80)) % 20
+    mask = ((rows - 10) ** 2 + (columns - 10) ** 2 < 36).astype(np.int32)
+    picture = LabelledPicture(np.zeros((80, 80, 3), np.uint8), mask, np.zeros(2, np.uint8))
+    data = TrainingData((picture,), (picture,), ("nucleus",), 0.25, (), {})
+    with pytest.raises(SegmenterError, match=r"mask of classes and not of single nuclei.*such as 'unet'"):
+        SegmenterTraining(recipe(), data)
+    assert SegmenterTraining(recipe(architecture="unet"), data).planes == 1
+
+
 def test_an_unknown_architecture_is_refused():
     with pytest.raises(SegmenterError, match="no architecture called 'resnet'"):
         SegmenterTraining(recipe(architecture="resnet"), discs())

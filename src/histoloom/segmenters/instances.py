@@ -19,7 +19,7 @@ small nuclei away; of true maps, crowded tiles come back whole more often with t
 _OPENING = 1.25
 """Width of the disc by which markers are opened, in µm: 5 pixels at 40x, as in the same code."""
 
-_EDGE = 0.05
+_EDGE = 0.03
 """Fall of the offsets, of 1 for the steepest, from which a pixel is of an edge."""
 
 _BLUR = 0.75
@@ -242,11 +242,25 @@ def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(outside != outside[0, 0])[1:-1, 1:-1]
 
 
-def check_instances(label_map: NDArray[np.integer], name: str = "The label map") -> None:
-    """Raise `SegmenterError` if a label map ``(H, W)`` shows classes of pixels where it should show nuclei.
+def check_instances(label_map: NDArray[np.integer], name: str, advice: str) -> None:
+    """Refuse a label map that shows classes of pixels where it should show single nuclei.
 
-    It is taken for a mask of classes where it has at most three values besides the background, each in so many pieces
-    that they cannot be single nuclei.
+    It is taken for such a mask where it has at most three values besides the background, in so many pieces that they
+    cannot be nuclei.
+
+    Parameters
+    ----------
+    label_map
+        ``(H, W)``, 0 for background.
+    name
+        What the sentence calls it.
+    advice
+        What the sentence says to do, such as to split it with `split_mask`.
+
+    Raises
+    ------
+    SegmenterError
+        If it is one.
     """
     values = np.unique(label_map)
     values = values[values > 0]
@@ -256,5 +270,5 @@ def check_instances(label_map: NDArray[np.integer], name: str = "The label map")
     if pieces > 3 * len(values):
         raise SegmenterError(
             f"{name} is a mask of classes and not of single nuclei ({pieces} pieces have {len(values)} "
-            f"value{'s' if len(values) > 1 else ''}); split it into nuclei first, which loses what touches."
+            f"value{'s' if len(values) > 1 else ''}); {advice}."
         )

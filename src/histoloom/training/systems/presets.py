@@ -35,6 +35,11 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         PAPER: {},
         GPU: _GPU | {"batch_size": 16, "steps": 3750},
     },
+    "segmenter": {
+        FAST_LOOK: _FAST | {"steps": 400, "width": 16, "crop_size": 128, "validation_crops": 16},
+        PAPER: {},
+        GPU: _GPU | {"steps": 20_000, "crop_size": 256, "batch_size": 16},
+    },
     "loom": {
         FAST_LOOK: _FAST | {"steps": 1000, "width": 12, "discriminator_width": 24, "batch_size": 2},
         PAPER: {},

@@ -14,6 +14,7 @@ from torch import nn
 from histoloom.errors import TrainingError
 from histoloom.layouts.classes import DEFAULT_CLASS
 from histoloom.segmenters.imagenet import begin_from_imagenet
+from histoloom.segmenters.instances import check_instances
 from histoloom.segmenters.probabilities import nucleus_probability
 from histoloom.segmenters.registry import architecture, build_segmenter
 from histoloom.training.appearance import varied
@@ -32,6 +33,9 @@ from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.segmenter_targets import plane_count, target_planes, targets_by_name
 from histoloom.training.systems.contract import Losses, NetworkFacts, Work
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
+
+_OF_SINGLE_NUCLEI = {"offsets", "detection", "distance"}
+_NO_INSTANCES = "give labels of single nuclei, or train an architecture that needs none, such as 'unet'"
 
 _MATCH, _ONLY_PREDICTED, _ONLY_TRUE = (255, 255, 255), (0, 200, 0), (220, 0, 220)
 """Colours of Yasuno (2020, figure 5): white match, green over-segmented, magenta missed."""
@@ -56,6 +60,9 @@ class SegmenterTraining:
         self._outputs = architecture(recipe.architecture).outputs
         if not any(each.label_map.any() for each in data.training):
             raise TrainingError("The training tiles have no nuclei at all, so there is nothing to learn; label some.")
+        if _OF_SINGLE_NUCLEI.intersection(self._outputs):
+            for each in data.training:
+                check_instances(each.label_map, "The label map of a training tile", _NO_INSTANCES)
         typed = tuple(each for each in data.classes if each != DEFAULT_CLASS)
         self.classes = typed if typed and recipe.tell_classes else (DEFAULT_CLASS,)
         """What the network tells apart."""
