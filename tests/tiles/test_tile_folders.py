@@ -410,13 +410,14 @@ def test_a_split_by_patient_without_patients_is_refused():
         folder_of(["a", None, None]).split()
 
 
-def test_patients_come_from_the_table(tmp_path):
+def test_patients_and_organs_come_from_the_table(tmp_path):
     for name in "abc":
         write_image(tmp_path / "images" / f"{name}.png")
         write_labels(tmp_path / "labels" / f"{name}.tif")
     with (tmp_path / "meta.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["id", "patient"], ["a", "01"], ["b", "01"], ["c", "02"]])
+        csv.writer(file).writerows([["id", "patient", "organ"], ["a", "01", "colon"], ["b", "01", ""], ["c", "02"]])
     folder = open_tile_folder(tmp_path)
+    assert [pair.organ for pair in folder.pairs] == ["colon", None, None]
     assert folder.description == "3 tiles with label maps (TIFF), 2 patients from meta.csv"
     assert folder.split(fractions={"train": 2, "test": 1}) == {"train": ["a", "b"], "test": ["c"]}
 

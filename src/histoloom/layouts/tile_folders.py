@@ -43,6 +43,8 @@ class TilePair:
         Whom it comes from, as the folder's table says, or None.
     labels
         How the labels are stored, or None.
+    organ
+        What it is of, as the folder's table says, or None.
     """
 
     id: str
@@ -50,6 +52,7 @@ class TilePair:
     label_path: Path | None = None
     patient: str | None = None
     labels: LabelSource | None = None
+    organ: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,25 @@ class TileFolder:
             raise TileError(f"{len(groups)} {what} cannot be split into {len(parts)} parts; ask for fewer parts.")
         return _split_groups(groups, parts, seed)
 
+    def content_sha256(self) -> str:
+        """Return the hash of pixels and labels of all labelled tiles, by which bundles name what they were trained on.
+
+        Raises
+        ------
+        TileError, LayoutError
+            If a file is damaged, or a picture and its labels differ in size.
+        """
+        digest = hashlib.sha256()
+        for pair in self.pairs:
+            if pair.labels is None:
+                continue
+            tile, layout = self.open(pair.id)
+            with tile:
+                digest.update(tile.read().tobytes())
+            if layout is not None:
+                digest.update(layout.rasterize().tobytes())
+        return digest.hexdigest()
+
     def _groups(self, by: str) -> dict[str, list[str]]:
         if by == "tile":
             return {pair.id: [pair.id] for pair in self.pairs}
@@ -174,8 +196,8 @@ def open_tile_folder(
 
     Known are label maps (TIFF, PNG, NPY), GlaS ``_anno.bmp``, MoNuSeg's XML, HoVer-Net's MAT, Data Science Bowl's mask
     folders, QuPath GeoJSON and COCO JSON. Pictures and labels lie side by side or in sub-folders with the usual names,
-    and are paired by name. ``types/ID.json`` gives the classes of a label map, ``meta.csv`` with the columns ``id`` and
-    ``patient`` the patients; otherwise TCGA barcodes do.
+    and are paired by name. ``types/ID.json`` gives the classes of a label map, ``meta.csv`` with the columns ``id``,
+    ``patient`` and ``organ`` the patients and organs; otherwise TCGA barcodes give the patients.
 
     Parameters
     ----------
@@ -215,30 +237,32 @@ def open_tile_folder(
             f"None of the {len(found)} pictures in the folder '{folder.name}' has labels of the same name; "
             "put them into 'images' and 'labels'."
         )
-    table = _patients_of_table(folder)
+    rows = _rows_of_table(folder)
+    table, organs = _column(rows, "patient"), _column(rows, "organ")
     pairs = []
     for id_, (image, source) in found.items():
         barcode = _TCGA_PATIENT.match(id_)
         patient = table.get(id_) or (barcode.group(1).upper() if barcode else None)
-        pairs.append(TilePair(id_, image, source.path if source else None, patient, source))
+        pairs.append(TilePair(id_, image, source.path if source else None, patient, source, organs.get(id_)))
     description = _described(pairs, from_table=bool(table))
     return TileFolder(folder, tuple(pairs), description, pixel_size, class_names)
 
 
-def _patients_of_table(folder: Path) -> dict[str, str]:
+def _rows_of_table(folder: Path) -> list[dict[str, str | None]]:
     path = folder / "meta.csv"
     if not path.is_file():
-        return {}
+        return []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            return list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error):
         raise LayoutError("'meta.csv' cannot be read as a table; save it as comma-separated UTF-8.") from None
-    return {
-        str(row["id"]).strip(): str(row["patient"]).strip()
-        for row in rows
-        if (row.get("id") or "").strip() and (row.get("patient") or "").strip()
-    }
+
+
+def _column(rows: list[dict[str, str | None]], name: str) -> dict[str, str]:
+    """Return what a column says of each tile; empty cells say nothing."""
+    cells = [(str(row.get("id") or "").strip(), str(row.get(name) or "").strip()) for row in rows]
+    return {id_: cell for id_, cell in cells if id_ and cell}
 
 
 def _described(pairs: list[TilePair], *, from_table: bool) -> str:
