@@ -11,7 +11,20 @@ from histoloom.evaluation.agreement import (
     agree_by_object,
     agree_by_pixel,
 )
-from histoloom.evaluation.agreement_palettes import AGREEMENT_PALETTES, DEFAULT_PALETTE, AgreementPalette
+from histoloom.evaluation.agreement_figure import LegendEntry, draw_agreement, save_agreement_figure
+from histoloom.evaluation.agreement_files import (
+    AgreementReport,
+    save_agreement_json,
+    save_errors_table,
+    save_scores_table,
+)
+from histoloom.evaluation.agreement_palettes import (
+    AGREEMENT_PALETTES,
+    DEFAULT_PALETTE,
+    OBJECT_TITLES,
+    PIXEL_TITLES,
+    AgreementPalette,
+)
 from histoloom.evaluation.checkerboard import checkerboard_peaks, has_checkerboard
 from histoloom.evaluation.diversity import mean_pairwise_l1, mean_pairwise_similarity, multiscale_similarity
 from histoloom.evaluation.instances import looks_semantic, split_into_pieces
@@ -23,17 +36,22 @@ from histoloom.evaluation.scores import LabelTally, pooled, score_labels, score_
 __all__ = [
     "AGREEMENT_PALETTES",
     "DEFAULT_PALETTE",
+    "OBJECT_TITLES",
+    "PIXEL_TITLES",
     "Agreement",
     "AgreementError",
     "AgreementPalette",
+    "AgreementReport",
     "FolderScores",
     "LabelTally",
+    "LegendEntry",
     "ObjectAgreement",
     "PixelAgreement",
     "agree_by_object",
     "agree_by_pixel",
     "area_under_roc",
     "checkerboard_peaks",
+    "draw_agreement",
     "has_checkerboard",
     "looks_semantic",
     "mean_pairwise_l1",
@@ -42,6 +60,10 @@ __all__ = [
     "pooled",
     "recovered_fraction",
     "recovered_nuclei",
+    "save_agreement_figure",
+    "save_agreement_json",
+    "save_errors_table",
+    "save_scores_table",
     "score_files",
     "score_folders",
     "score_labels",

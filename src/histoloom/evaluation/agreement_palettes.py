@@ -88,3 +88,19 @@ AGREEMENT_PALETTES: dict[str, AgreementPalette] = {
 """Palettes by name; split and merged objects have colours of ours in those of papers, which show pixels only."""
 
 DEFAULT_PALETTE = "color-blind-safe"
+
+PIXEL_TITLES = {
+    PixelAgreement.BOTH: "In both (TP)",
+    PixelAgreement.PREDICTION_ONLY: "Prediction only (FP)",
+    PixelAgreement.TRUTH_ONLY: "Truth only (FN)",
+}
+"""What legends call the values of a map of pixels."""
+
+OBJECT_TITLES = {
+    ObjectAgreement.MATCHED: "Matched",
+    ObjectAgreement.SPLIT: "Split",
+    ObjectAgreement.MERGED: "Merged",
+    ObjectAgreement.MISSED: "Missed",
+    ObjectAgreement.SPURIOUS: "Spurious",
+}
+"""What legends call the values of a map of objects."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +129,13 @@ class LabelsOfTile:
 
 
 LabelSource = LabelFile | LabelsOfTile
+
+
+class ReadableLabels(Protocol):
+    """Whatever has the labels of one picture, in a file or not."""
+
+    def read(self, shape: tuple[int, int] | None = None, /) -> Labels:
+        """Return the labels, as large as ``shape`` where nothing else says how large their picture is."""
 
 
 def label_file(path: str | Path) -> LabelFile:

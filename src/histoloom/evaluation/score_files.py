@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from histoloom.errors import EvaluationError
-from histoloom.evaluation.label_files import Labels, LabelSource, label_file, labels_in_folder
+from histoloom.evaluation.label_files import Labels, LabelSource, ReadableLabels, label_file, labels_in_folder
 from histoloom.evaluation.pixel_scores import mean_of
-from histoloom.evaluation.scores import LabelTally, Scores, check_pixel_sizes, tally_labels
+from histoloom.evaluation.scores import Classes, LabelTally, Scores, check_pixel_sizes, tally_labels
 
 
 @dataclass(frozen=True)
@@ -148,24 +148,31 @@ def score_folders(
 def _tally(
     truth: LabelSource, prediction: LabelSource, hausdorff: bool, split: bool | None, notes: list[str]
 ) -> LabelTally:
-    one, other = _read_pair(truth, prediction)
+    one, other = read_pair(truth, prediction)
     notes += [*one.notes, *other.notes]
     check_pixel_sizes(one.pixel_size, other.pixel_size)
-    classes = one.classes, other.classes
-    if one.classes is None or other.classes is None:
-        if one.classes is not None or other.classes is not None:
-            side = "prediction" if other.classes is None else "truth"
-            notes.append(f"The {side} has no classes of nuclei, so that none are scored.")
-        classes = None, None
-    elif not set(one.classes.values()) & set(other.classes.values()) and one.classes and other.classes:
-        notes.append(
-            f"Truth ({_listed(one.classes)}) and prediction ({_listed(other.classes)}) have no class in common; "
-            "name them alike if they mean the same."
-        )
+    with_classes, note = classes_are_scored(one.classes, other.classes)
+    notes += [note] if note else []
+    classes = (one.classes, other.classes) if with_classes else (None, None)
     return tally_labels(one.label_map, other.label_map, *classes, hausdorff=hausdorff, split=split)
 
 
-def _read_pair(truth: LabelSource, prediction: LabelSource) -> tuple[Labels, Labels]:
+def classes_are_scored(truth: Classes, prediction: Classes) -> tuple[bool, str]:
+    """Return whether both sides have classes, and a sentence for people where one has none or they share none."""
+    if truth is None or prediction is None:
+        if truth is None and prediction is None:
+            return False, ""
+        side = "prediction" if prediction is None else "truth"
+        return False, f"The {side} has no classes of nuclei, so that none are scored."
+    if truth and prediction and not set(truth.values()) & set(prediction.values()):
+        return True, (
+            f"Truth ({_listed(truth)}) and prediction ({_listed(prediction)}) have no class in common; "
+            "name them alike if they mean the same."
+        )
+    return True, ""
+
+
+def read_pair(truth: ReadableLabels, prediction: ReadableLabels) -> tuple[Labels, Labels]:
     """Read both; outlines that do not say how large their picture is take its size from the other side."""
     one, other = truth.read(), prediction.read()
     if one.whole_canvas and other.whole_canvas:
