@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +22,9 @@ ROLE_KEY = "histoloom_role"
 
 LAYOUT, SKETCH, CENTROIDS, WOVEN, TILE = "layout", "sketch", "centroids", "woven", "tile"
 STRUCTURE, PREVIEW = "structure", "training preview"
-TISSUE = "tissue"
-_BOTTOM_TO_TOP = (TILE, WOVEN, PREVIEW, STRUCTURE, TISSUE, LAYOUT, SKETCH, CENTROIDS)
+TISSUE, AGREEMENT = "tissue", "agreement"
+_BOTTOM_TO_TOP = (TILE, WOVEN, PREVIEW, STRUCTURE, TISSUE, LAYOUT, AGREEMENT, SKETCH, CENTROIDS)
+_FEW_DIFFERENCES = 0.02
 
 
 class CanvasLayers:
@@ -152,10 +153,37 @@ class CanvasLayers:
         options = _placing(pixel_size, PREVIEW) | {"name": "Training preview", "rgb": True, "translate": (0.0, left)}
         return self._reused(PREVIEW, lambda viewer: viewer.add_image(pixels, **options))
 
+    def agreement(self, values: NDArray[np.uint8], placing: Mapping[str, Any]) -> Labels:
+        """Show where two label maps agree, uint8 ``(H, W)`` of any size, in the one layer for it.
+
+        Parameters
+        ----------
+        values
+            What is shown; copied.
+        placing
+            ``scale``, ``translate`` and ``units``, as napari's layers have them.
+        """
+        layer = self.find(AGREEMENT)
+        if layer is not None and tuple(layer.data.shape) == values.shape:
+            _write_differences(layer, values)
+        elif layer is not None:
+            layer.data = values.copy()
+        else:
+            options = {"axis_labels": ("y", "x"), "metadata": {ROLE_KEY: AGREEMENT}, "opacity": 0.6, **placing}
+            layer = self._reused(
+                AGREEMENT, lambda viewer: viewer.add_labels(values.copy(), name="Agreement", **options)
+            )
+            layer.editable = False
+        for name, value in placing.items():
+            # Units are objects in a layer and may be names here.
+            if [str(each) for each in getattr(layer, name)] != [str(each) for each in value]:
+                setattr(layer, name, value)
+        return layer
+
     def place(self, layout: Layout) -> None:
         """Give our layers on the canvas the layout's pixel size."""
         for role, layer in self.existing.items():
-            if role not in {TILE, PREVIEW, TISSUE} and tuple(layer.scale) != (layout.pixel_size,) * 2:
+            if role not in {TILE, PREVIEW, TISSUE, AGREEMENT} and tuple(layer.scale) != (layout.pixel_size,) * 2:
                 layer.scale = (layout.pixel_size,) * 2
 
     def _placing(self, layout: Layout, role: str) -> dict[str, Any]:
@@ -213,6 +241,17 @@ class LayoutRaster:
         else:
             target[:] = label_map
             self.layer.refresh(extent=False, highlight=False)
+
+
+def _write_differences(layer: Labels, values: NDArray[np.uint8]) -> None:
+    # Several times faster than `nonzero` of two dimensions.
+    rows, columns = np.divmod(np.flatnonzero(layer.data != values), values.shape[1])
+    if layer.visible and 0 < len(rows) < _FEW_DIFFERENCES * values.size:
+        # napari then sends a part of the picture to the graphics card.
+        layer.data_setitem((rows, columns), values[rows, columns])
+    elif len(rows):
+        np.copyto(layer.data, values)
+        layer.refresh(extent=False, highlight=False)
 
 
 def _placing(pixel_size: float, role: str) -> dict[str, Any]:

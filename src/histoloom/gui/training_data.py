@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from histoloom.errors import TrainingError
-from histoloom.gui.canvas_layers import LAYOUT, PREVIEW, ROLE_KEY, STRUCTURE, TISSUE, WOVEN
+from histoloom.gui.canvas_layers import AGREEMENT, LAYOUT, PREVIEW, ROLE_KEY, STRUCTURE, TISSUE, WOVEN
 from histoloom.gui.readers import LAYOUT_KEY, TILE_KEY
 from histoloom.gui.writers import pixel_size_of
 from histoloom.jobs.frozen_tiles import LabelledTile, freeze_tiles
@@ -73,7 +73,7 @@ def image_layers(layers: Any) -> list[Image]:
 
 def label_layers(layers: Any) -> list[Labels]:
     """Return the layers that may say where nuclei are."""
-    return [each for each in layers if _is(each, "Labels") and _role(each) not in {STRUCTURE, TISSUE}]
+    return [each for each in layers if _is(each, "Labels") and _role(each) not in {STRUCTURE, TISSUE, AGREEMENT}]
 
 
 def likely_labels(image: Image, labels: list[Labels]) -> Labels | None:

@@ -109,13 +109,16 @@ def layout_of_layer(data: Any, meta: Mapping[str, Any]) -> Layout:
 
 def pixel_size_of(meta: Mapping[str, Any]) -> float:
     """Return a layer's µm per pixel, or 0.25 where its units are no lengths."""
-    scale = meta.get("scale")
-    units = meta.get("units")
+    return known_pixel_size(meta.get("scale"), meta.get("units")) or DEFAULT_PIXEL_SIZE
+
+
+def known_pixel_size(scale: Any, units: Any) -> float | None:
+    """Return the µm per pixel of a layer's scale and units, or None where the units are no lengths."""
     if scale is None or units is None:
-        return DEFAULT_PIXEL_SIZE
+        return None
     unit = units if isinstance(units, str) else str(list(units)[-1])
     size = float(list(scale)[-1]) * _MICROMETRES_IN.get(unit.removesuffix("s"), float("nan"))
-    return size if np.isfinite(size) and size > 0 else DEFAULT_PIXEL_SIZE
+    return size if np.isfinite(size) and size > 0 else None
 
 
 def _canvas_showing(data: Any, role: str) -> Canvas | None:
