@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QObject, Signal
 
 from histoloom.gui.canvas import Canvas
+from histoloom.gui.pointer_rest import PointerRest
 from histoloom.gui.preferences import blank_layout
 from histoloom.gui.question_card import QuestionCard
 from histoloom.gui.scale_bar import show_scale_bar
@@ -20,8 +20,6 @@ from histoloom.window import Window
 
 if TYPE_CHECKING:
     from napari.layers import Layer
-
-_POINTER_MS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +70,12 @@ class TilePlacer(QObject):
         self._question = question
         self._waiting: Placement | None = None
         self._hidden: list[Layer] = []
-        self._pointer_free = QTimer(self)
-        self._pointer_free.setSingleShot(True)
-        self._pointer_free.setInterval(_POINTER_MS)
-        self._pointer_free.timeout.connect(self._go_on)
+        self._rest = PointerRest(self)
 
     def offer(self, placement: Placement) -> None:
         """Place a tile: at once if nothing is lost by it, else after asking."""
         self._waiting = placement
-        self._go_on()
+        self._rest.call(self._go_on)
 
     def show_slide(self, opened: OpenedTile) -> None:
         """Show a slide; the canvas is hidden until a region is chosen, because it would cover a corner of the slide."""
@@ -96,16 +91,12 @@ class TilePlacer(QObject):
     def forget(self) -> None:
         """Drop what waits for an answer."""
         self._waiting = None
-        self._pointer_free.stop()
+        self._rest.forget()
         self._question.withdraw()
 
     def _go_on(self) -> None:
         placement = self._waiting
         if placement is None:
-            return
-        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
-            # A stroke may be under way; it ends first.
-            self._pointer_free.start()
             return
         loss = "" if placement.keeps_layout else unsaved_work(self._canvas)
         if loss:

@@ -17,6 +17,7 @@ from superqt import QCollapsible
 from histoloom.errors import HistoloomError
 from histoloom.gui.canvas import canvas_of
 from histoloom.gui.latest_call import LatestCall
+from histoloom.gui.nuclei_panel import NucleiPanel
 from histoloom.gui.question_card import QuestionCard
 from histoloom.gui.sample_buttons import SampleButtons
 from histoloom.gui.slide_view import SlideView
@@ -162,6 +163,7 @@ class TilesDock(QWidget):
         self.views = TileViews(self.model, _EMPTY)
         self.folder_buttons = FolderButtons()
         self.buttons = TileButtons(PREVIOUS_KEY, NEXT_KEY)
+        self.nuclei = NucleiPanel(self.canvas)
         self.split = SplitControls()
         self.samples = SampleButtons()
         self.description = QLabel()
@@ -176,6 +178,7 @@ class TilesDock(QWidget):
         column.addWidget(self.description)
         column.addWidget(self.views, 1)
         column.addWidget(self.buttons)
+        column.addWidget(self.nuclei)
         column.addWidget(folded)
         column.addWidget(self.samples)
         column.addWidget(self.question)
@@ -190,6 +193,7 @@ class TilesDock(QWidget):
         self.buttons.next.clicked.connect(lambda: self.step(1))
         self.buttons.look.clicked.connect(self.use_as_look)
         self.buttons.crop.clicked.connect(self.crop_view)
+        self.nuclei.told.connect(self.status.show_status)
         self.split.changed.connect(self._on_split)
         self.split.save_asked.connect(self._on_save_split)
         self.samples.said.connect(lambda text: self.status.show_status(Level.WORKING, text))
