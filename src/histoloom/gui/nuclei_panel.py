@@ -249,7 +249,7 @@ class NucleiPanel(QWidget):
 
 
 _stoppers: set[Callable[[], None]] = set()
-"""Of panels that live. Nobody else holds them: Python would clear them with a forgotten panel, and Qt call them then."""
+"""Of panels that live: held here, because Python would clear them with a forgotten panel, and Qt then call them."""
 
 
 def _stopper(searches: list[NucleiSearch]) -> Callable[[], None]:
