@@ -48,6 +48,7 @@ _layout.command(
 )
 app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
 app.command("histoloom.cli.scoring:score", name="score", help="Score predicted labels of nuclei against true ones.")
+app.command("histoloom.cli.realism:realism", name="realism", help="Measure how far woven tiles are from real ones.")
 app.command("histoloom.cli.segmenting:segment", name="segment", help="Find the nuclei of pictures.")
 _bundles = App(name="bundles", help="Trained networks: those that are there, what they are, and adding one.")
 app.command(_bundles)

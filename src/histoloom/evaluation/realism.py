@@ -169,10 +169,13 @@ def measure_realism(
     TileError, LayoutError
         If a folder has no tiles, or a file is damaged.
     EvaluationError
-        If a folder gives fewer than two patches, or a pixel size is too far from the patches' to rescale.
+        If a folder gives fewer than two patches, a pixel size is too far from the patches' to rescale, or the seed is
+        negative.
     SegmenterError
         If a network cannot be used on the patches.
     """
+    if seed < 0:
+        raise EvaluationError(f"The seed {seed} is negative; give a whole number from 0.")
     size = pixel_size or extractor.pixel_size
     folders = _opened(real), _opened(woven)
     tell = on_step or _say_nothing
