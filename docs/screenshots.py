@@ -1,6 +1,7 @@
 """Make the documentation's pictures by running the program.
 
-Run it with a display, or without one where xvfb-run is installed. The pictures show the sample only.
+Run it with a display, or without one where xvfb-run is installed. The pictures show the sample only. With the word
+``--no-training``, the picture of the Train generator dock, for which a network is trained, stays as it is.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def main() -> None:
     canvas.comparison.side_by_side()
     save(viewer, "side-by-side.png")
     canvas.comparison.side_by_side()
-    take_train(viewer, docks["Train generator"])
+    if "--no-training" not in sys.argv:
+        take_train(viewer, docks["Train generator"])
     weave.close_weaving()
     viewer.close()
 

@@ -1,6 +1,6 @@
 """Make the bundle that ships from a finished run of loom: its weights, with looks that people can call by name.
 
-    python tools/ship_loom.py RUN TNBC_FOLDER CONSEP_FOLDER
+    python tools/ship_loom.py RUN STEP TNBC_FOLDER CONSEP_FOLDER
 
 writes ``src/histoloom/models/weights/loom.safetensors`` and prints the hash that ``models/shipped.py`` pins. How the
 run was made is in docs/models/loom.md.
@@ -37,11 +37,11 @@ CONSEP_LOOKS = {
 }
 
 
-def main(run: Path, tnbc: Path, consep: Path) -> None:
-    """Write the shipped bundle."""
-    source = Run.open(run).bundle
+def main(run: Path, step: int, tnbc: Path, consep: Path) -> None:
+    """Write the shipped bundle from that of one of the run's steps, which people chose by eye."""
+    source = Run.open(run).bundles().get(step)
     if source is None:
-        raise SystemExit(f"The run '{run.name}' is not finished; resume it first.")
+        raise SystemExit(f"The run '{run.name}' has no bundle of step {step}; choose one of those in its 'bundles'.")
     bundle = load_bundle(source, kind="generator")
     network = LoomWeaving(bundle, source.name)
     size = bundle.header.pixel_size
@@ -68,4 +68,4 @@ def _with_looks(bundle: Bundle, looks: list[NamedLook]) -> Bundle:
 
 
 if __name__ == "__main__":
-    main(*(Path(each) for each in sys.argv[1:4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))

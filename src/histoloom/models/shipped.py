@@ -10,7 +10,9 @@ from histoloom.errors import BundleError
 from histoloom.models.bundle import BUNDLE_SUFFIX
 from histoloom.models.collection import BundleEntry, bundle_folder, list_bundles
 
-SHIPPED: dict[str, str] = {}
+SHIPPED: dict[str, str] = {
+    "loom.safetensors": "0c0e9fc647b6c30642a5474f869fc0e3425fc566e1e2b1055c6ab23fab09e641",
+}
 """File name -> SHA-256 of the whole file, of every bundle in the package."""
 
 
