@@ -15,7 +15,7 @@ from qtpy.QtCore import Qt
 from dark_segmenter import dark_segmenter
 from histoloom.errors import SegmenterError
 from histoloom.gui import nuclei_panel, pointer_rest
-from histoloom.gui.canvas_layers import WOVEN
+from histoloom.gui.canvas_layers import TILE, WOVEN
 from histoloom.gui.status_card import Level
 from histoloom.gui.tiles_dock import TilesDock
 from histoloom.gui.weave_dock import WeaveDock
@@ -237,6 +237,21 @@ def test_a_tile_that_is_replaced_meanwhile_ends_the_search(deferred: TilesDock, 
     answer(deferred, nuclei(2))
     deferred.canvas.set_tile(pink(), "a third")
     assert not deferred.nuclei.question.text
+
+
+def test_a_tile_that_is_deleted_or_hidden_is_not_searched_in_silence(deferred: TilesDock) -> None:
+    canvas = deferred.canvas
+    deferred.nuclei.start()
+    canvas.viewer.layers.remove(canvas.layers.find(TILE))
+    answer(deferred, nuclei(2))
+    assert deferred.status.text.startswith("The tile was taken away meanwhile")
+    assert not canvas.layout.nuclei
+    deferred.nuclei.start()
+    assert "no real tile on the canvas" in deferred.status.text
+    canvas.set_tile(pink(), "pink").visible = False
+    deferred.nuclei.start()
+    assert "is hidden" in deferred.status.text
+    assert not deferred.nuclei.is_busy
 
 
 def test_what_goes_wrong_and_what_was_not_found_is_said(deferred: TilesDock) -> None:

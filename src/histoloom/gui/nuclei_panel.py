@@ -13,6 +13,7 @@ from qtpy.QtGui import QEnterEvent, QShowEvent
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from histoloom.errors import HistoloomError, Stopped
+from histoloom.gui.canvas_layers import TILE
 from histoloom.gui.latest_call import LatestCall
 from histoloom.gui.look_chooser import narrow
 from histoloom.gui.pointer_rest import PointerRest
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from histoloom.tiles.tile import Tile
 
 _NO_TILE = "There is no real tile on the canvas; open one to find its nuclei."
+_HIDDEN = "The tile on the canvas is hidden; show it in the layer list, or crop a region of the slide to the canvas."
+_CLOSED = (
+    "The tile was taken away meanwhile, so that its nuclei were not put on the canvas; open it to find them again."
+)
 _NO_SEGMENTER = (
     "Finding nuclei needs a segmenter; train one with 'histoloom train segmenter', or add a bundle with "
     "'histoloom bundles import FILE'."
@@ -113,8 +118,10 @@ class NucleiPanel(QWidget):
         canvas, path = self._canvas_reference(), self.segmenters.currentData()
         if canvas is None or self.is_busy:
             return
-        if canvas.tile is None or path is None:
-            self.told.emit(Level.ATTENTION, _NO_SEGMENTER if path is None else _NO_TILE)
+        layer = canvas.layers.find(TILE)
+        if canvas.tile is None or layer is None or not layer.visible or path is None:
+            problem = _NO_SEGMENTER if path is None else _NO_TILE if layer is None else _HIDDEN
+            self.told.emit(Level.ATTENTION, problem)
             return
         self._forget()
         tile = self._tile = canvas.tile
@@ -209,6 +216,10 @@ class NucleiPanel(QWidget):
         """Put nuclei on the canvas: at once if none are there, else after asking."""
         canvas = self._canvas_reference()
         if canvas is None:
+            return
+        if canvas.layers.find(TILE) is None:
+            self._tile = None
+            self.told.emit(Level.ATTENTION, _CLOSED)
             return
         if not found.layout.nuclei:
             self._tile = None
