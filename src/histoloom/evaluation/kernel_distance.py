@@ -143,10 +143,11 @@ class KernelSums:
         value, nothing = self.distance(), float("nan")
         if min(len(self.first), len(self.second)) < 2:
             return KernelDistance(value, nothing, nothing)
-        names = sorted({*self.first_names, *self.second_names})
-        drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float64)
-        one, other = (drawn[:, [names.index(name) for name in side]] for side in (self.first_names, self.second_names))
-        together = np.array([[name == twin for twin in self.second_names] for name in self.first_names])
+        numbers = {name: index for index, name in enumerate(sorted({*self.first_names, *self.second_names}))}
+        rows, columns = (np.array([numbers[each] for each in side]) for side in (self.first_names, self.second_names))
+        drawn = random.multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), size=resamples)
+        one, other = drawn[:, rows].astype(np.float64), drawn[:, columns].astype(np.float64)
+        together = rows[:, None] == columns
         distances = (
             _resampled(self.first, np.outer(self.first_sizes, self.first_sizes) - np.diag(self.first_sizes), one, one)
             + _resampled(

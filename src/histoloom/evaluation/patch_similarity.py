@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,20 +19,26 @@ def similarity_between_tiles(tiles: Sequence[TilePatches], random: np.random.Gen
 
     Much above that of real tiles, the woven ones repeat themselves.
     """
-    names = [layout_name(each.name) for each in tiles]
-    pairs = [(first, second) for first, second in combinations(range(len(tiles)), 2) if names[first] != names[second]]
-    chosen = random.choice(len(pairs), MOST_PAIRS).tolist() if pairs else []
-    return _mean([
-        multiscale_similarity(*(tiles[tile].pixels[random.integers(len(tiles[tile].pixels))] for tile in pairs[index]))
-        for index in chosen
-    ])  # fmt: skip
+    names = np.array([layout_name(each.name) for each in tiles])
+    if len(set(names.tolist())) < 2:
+        return float("nan")
+    similarities = []
+    for _ in range(MOST_PAIRS):
+        first = int(random.integers(len(tiles)))
+        pair = tiles[first], tiles[int(random.choice(np.flatnonzero(names != names[first])))]
+        patches = (each.pixels[random.integers(len(each.pixels))] for each in pair)
+        similarities.append(multiscale_similarity(*patches))
+    return _mean(similarities)
 
 
 def similarity_between_weaves(woven: Sequence[TilePatches], random: np.random.Generator) -> float:
-    """Return the mean MS-SSIM of patches at one place of weaves of one layout from different seeds; NaN without any."""
+    """Return the mean MS-SSIM of patches at one place of weaves of one layout from different seeds; NaN without any.
+
+    Each weave is compared with the next one of its layout: seeds are as unlike there as anywhere.
+    """
     pairs = [
         (one, other)
-        for one, other in combinations(woven, 2)
+        for one, other in pairwise(sorted(woven, key=lambda each: (layout_name(each.name), each.name)))
         if layout_name(one.name) == layout_name(other.name) and one.grid == other.grid
     ]
     return _mean_at_places(pairs, random)
