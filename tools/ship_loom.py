@@ -30,8 +30,8 @@ TNBC_LOOKS = {
     "Breast 8": ("08_1", "08_2", "08_3", "08_4"),
 }
 CONSEP_LOOKS = {
-    "Colon, mucosa": ("train_10",),
     "Colon, adenocarcinoma": ("train_14",),
+    "Colon, mucosa": ("train_10",),
     "Colon, lymphoid": ("train_18",),
     "Colon, muscle": ("train_21",),
 }
@@ -47,7 +47,8 @@ def main(run: Path, step: int, tnbc: Path, consep: Path) -> None:
     size = bundle.header.pixel_size
     looks = [
         network.named_look(name, [_look(folder, tile) for tile in tiles], size)
-        for folder, named in ((tnbc, TNBC_LOOKS), (consep, CONSEP_LOOKS))
+        # The first one is what people see first.
+        for folder, named in ((consep, CONSEP_LOOKS), (tnbc, TNBC_LOOKS))
         for name, tiles in named.items()
     ]
     target = shipped_folder() / "loom.safetensors"

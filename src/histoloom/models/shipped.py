@@ -11,7 +11,7 @@ from histoloom.models.bundle import BUNDLE_SUFFIX
 from histoloom.models.collection import BundleEntry, bundle_folder, list_bundles
 
 SHIPPED: dict[str, str] = {
-    "loom.safetensors": "0c0e9fc647b6c30642a5474f869fc0e3425fc566e1e2b1055c6ab23fab09e641",
+    "loom.safetensors": "708b5e3448673ea6ae16d81fe56b0c44446a9d5af0e1e5434534541c2e2f4279",
 }
 """File name -> SHA-256 of the whole file, of every bundle in the package."""
 
