@@ -207,6 +207,22 @@ def test_files_can_be_truth_and_prediction(
     dock.close()
 
 
+def test_layers_without_a_pixel_size_are_compared_where_they_lie(
+    viewer: ViewerModel, layout: Layout, predicted: np.ndarray, qtbot: QtBot
+) -> None:
+    viewer.add_labels(layout.rasterize(), name="truth", translate=(5.0, 7.0))
+    viewer.add_labels(predicted, name="predicted", translate=(5.0, 7.0))
+    dock = opened(viewer, qtbot)
+    qtbot.waitUntil(lambda: dock.agreement.latest is not None, timeout=PATIENCE_MS)
+    settle(dock, qtbot)
+    layer = dock.canvas.layers.find(AGREEMENT)
+    assert [each.currentText() for each in dock.sides.values()] == ["truth", "predicted"]
+    assert (tuple(layer.scale), tuple(layer.translate)) == ((1.0, 1.0), (5.0, 7.0))
+    assert {str(each) for each in layer.units} == {"pixel"}
+    assert dock.agreement.latest.pair.pixel_size is None
+    dock.close()
+
+
 def test_scores_of_classes_are_shown_where_both_sides_have_them(
     viewer: ViewerModel, canvas: Canvas, layout: Layout, qtbot: QtBot
 ) -> None:
@@ -312,6 +328,20 @@ def test_a_deleted_agreement_layer_comes_back_with_the_next_stroke(
     canvas.change("Delete", {1: None})
     settle(dock, qtbot)
     assert shown(canvas).any()
+
+
+def test_labels_that_come_later_are_chosen_where_nothing_is(
+    viewer: ViewerModel, canvas: Canvas, predicted: np.ndarray, qtbot: QtBot
+) -> None:
+    dock = opened(viewer, qtbot)
+    refused(dock, qtbot, "There is no prediction yet", Level.ATTENTION)
+    add_labels(viewer, predicted, "found")
+    qtbot.waitUntil(lambda: dock.agreement.latest is not None, timeout=PATIENCE_MS)
+    assert dock.sides["prediction"].currentText() == "found"
+    add_labels(viewer, predicted, "prediction")
+    assert dock.sides["prediction"].currentText() == "found", "what is chosen stays"
+    settle(dock, qtbot)
+    dock.close()
 
 
 def test_another_layout_is_followed_in_the_same_layer(dock: CompareDock, canvas: Canvas, qtbot: QtBot) -> None:

@@ -93,6 +93,12 @@ class CompareDock(QScrollArea):
         # By then the tabs lie as they will, of which each is in front for a moment while docks are added.
         QTimer.singleShot(0, self._on_shown)
 
+    def paintEvent(self, event: Any) -> None:
+        """Begin to follow where the dock had no room yet when it was shown."""
+        super().paintEvent(event)
+        if not self._has_been_seen:
+            QTimer.singleShot(0, self._on_shown)
+
     def closeEvent(self, event: Any) -> None:
         """Stop following; what is shown stays in the Agreement layer."""
         self.agreement.stop()
@@ -100,8 +106,9 @@ class CompareDock(QScrollArea):
         self._has_been_seen = False
         # The viewer may have gone before.
         with suppress(RuntimeError):
-            for each in self._layer_events():
-                each.disconnect(self._list_layers)
+            inserted, removed = self._layer_events()
+            inserted.disconnect(self._on_inserted)
+            removed.disconnect(self._list_layers)
         super().closeEvent(event)
 
     @property
@@ -175,17 +182,24 @@ class CompareDock(QScrollArea):
         self.agreement.told.connect(self._show_status)
 
     def _on_shown(self) -> None:
-        if not self._has_been_seen and not self.visibleRegion().isEmpty():
+        if self.visibleRegion().isEmpty():
+            return
+        if not self._has_been_seen:
             self._has_been_seen = True
-            for each in self._layer_events():
-                each.connect(self._list_layers)
+            inserted, removed = self._layer_events()
+            inserted.connect(self._on_inserted)
+            removed.connect(self._list_layers)
             self._list_layers()
-            self._choose_likely()
             self.agreement.set_live(self.live.isChecked())
+        self._choose_likely()
 
     def _layer_events(self) -> tuple[Any, Any]:
         events = self.canvas.viewer.layers.events
         return events.inserted, events.removed
+
+    def _on_inserted(self, _event: object = None) -> None:
+        self._list_layers()
+        self._choose_likely()
 
     def _list_layers(self, _event: object = None) -> None:
         layers = [each for each in label_layers(self.canvas.viewer.layers) if each.metadata.get(ROLE_KEY) != LAYOUT]
@@ -193,7 +207,7 @@ class CompareDock(QScrollArea):
             chooser.list_layers(layers)
 
     def _choose_likely(self) -> None:
-        """Choose what somebody who opens the dock most likely wants to compare, where nothing is chosen yet."""
+        """Choose what somebody who opens the dock, or adds labels, most likely wants to compare, where nothing is."""
         layers = [LayerLabels(each) for each in label_layers(self.canvas.viewer.layers)]
         layers = [each for each in layers if each.layer.metadata.get(ROLE_KEY) != LAYOUT]
         predicted = [each for each in layers if "pred" in each.title.lower()] or layers

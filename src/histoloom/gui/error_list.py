@@ -138,6 +138,7 @@ class ErrorList(QWidget):
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
         row = QHBoxLayout()
         row.addWidget(self.counts, 1)
+        row.addStretch()
         row.addWidget(self.kind)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
