@@ -84,9 +84,34 @@ def main() -> None:
     save(viewer, "side-by-side.png")
     canvas.comparison.side_by_side()
     if "--no-training" not in sys.argv:
-        take_train(viewer, docks["Train generator"])
+        take_compare(viewer, canvas, docks["Compare"])
+    take_train(viewer, docks["Train generator"])
     weave.close_weaving()
     viewer.close()
+
+
+def take_compare(viewer: Any, canvas: Any, dock: Any) -> None:
+    """Find nuclei in the woven picture by a threshold, and take the dock that shows where that went wrong."""
+    from skimage.color import rgb2hed
+    from skimage.filters import gaussian, threshold_otsu
+    from skimage.measure import label
+    from skimage.morphology import remove_small_objects
+
+    from histoloom.gui.canvas_layers import AGREEMENT, WOVEN
+
+    haematoxylin = gaussian(rgb2hed(canvas.layers.find(WOVEN).data)[..., 0], 1.5)
+    found = remove_small_objects(label(haematoxylin > threshold_otsu(haematoxylin)), max_size=60)
+    size = canvas.layout.pixel_size
+    layer = viewer.add_labels(
+        found.astype(np.int32), name="Prediction", scale=(size, size), units=("micrometer", "micrometer"), visible=False
+    )
+    bring_up(dock)
+    wait(lambda: dock.agreement.latest is not None and dock.is_settled)
+    viewer.reset_view()
+    save(viewer, "compare.png")
+    dock.live.setChecked(False)
+    for each in (layer, canvas.layers.find(AGREEMENT)):
+        viewer.layers.remove(each)
 
 
 def take_train(viewer: Any, dock: Any) -> None:
