@@ -83,9 +83,9 @@ def main() -> None:
     canvas.comparison.side_by_side()
     save(viewer, "side-by-side.png")
     canvas.comparison.side_by_side()
+    take_compare(viewer, canvas, docks["Compare"])
     if "--no-training" not in sys.argv:
-        take_compare(viewer, canvas, docks["Compare"])
-    take_train(viewer, docks["Train generator"])
+        take_train(viewer, docks["Train generator"])
     weave.close_weaving()
     viewer.close()
 
