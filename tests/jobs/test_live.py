@@ -322,7 +322,7 @@ def test_after_the_process_is_given_up_switching_on_again_weaves_what_is_missing
 
 def test_an_unknown_generator_leaves_the_look_as_it_was(canvas):
     with pytest.raises(RecipeError, match="choose one of"):
-        canvas.live.set_look(LOOKS[1], "loom", FlatRecipe())
+        canvas.live.set_look(LOOKS[1], "warp", FlatRecipe())
     canvas.edit({1: None})
     canvas.settle()
     np.testing.assert_array_equal(canvas.picture.pixels, canvas.expected())

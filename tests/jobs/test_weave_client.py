@@ -170,7 +170,7 @@ def test_a_request_without_a_look_says_what_to_do(client, listener, layout):
 
 def test_an_unknown_generator_is_refused_at_once(client, look):
     with pytest.raises(RecipeError, match="choose one of"):
-        client.prepare(look, "loom", FlatRecipe(), 0.25)
+        client.prepare(look, "warp", FlatRecipe(), 0.25)
 
 
 def test_a_process_killed_in_mid_weave_is_started_again_and_nothing_is_lost(client, listener, look, layout):

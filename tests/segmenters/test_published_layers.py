@@ -229,7 +229,8 @@ def test_the_documentation_has_each_networks_weights_outputs_and_encoder():
     page = Path(__file__).resolve().parents[2] / "docs" / "segmenters.md"
     rows = re.findall(r"^\| `([\w-]+)` \|(.*)\|$", page.read_text(encoding="utf-8"), re.MULTILINE)
     table = {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
-    assert set(table) == set(ARCHITECTURES)
+    # Other tests register networks of their own.
+    assert set(table) == {name for name, place in ARCHITECTURES.items() if place.startswith("histoloom.")}
     for name in ("unet", *PUBLISHED):
         network = without_weights(name)
         _, weights, _, outputs, encoder, _ = table[name]
