@@ -28,7 +28,7 @@ from histoloom.window import Window
 if TYPE_CHECKING:
     from histoloom.generators.networks.loom_weaving import LoomWeaving, PreparedLook
 
-CELL = 256
+CELL = 512
 """Height and width in pixels of the canvas-anchored cells in which pictures that are kept are woven."""
 
 
