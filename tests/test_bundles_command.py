@@ -87,3 +87,13 @@ def test_looks_that_a_bundle_does_not_know_are_named_in_a_sentence(tmp_path, cap
     line = ["weave", str(tmp_path / "case.geojson"), "--generator", str(path), "-o", str(tmp_path / "out")]
     assert main([*line, "--look", "colon"]) == 1
     assert "one of: Breast 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--look-window", "0", "0", "64", "64"], ["--look-pixel-size", "0.5"]])
+def test_a_look_without_pixels_has_no_window_and_no_pixel_size(tmp_path, capsys, named_look, option):
+    path = small_bundle(tmp_path / "mine.safetensors", looks=(NamedLookFacts.of(named_look),))
+    save_layout(small_layout(), tmp_path / "layout.tif")
+    words = ["weave", str(tmp_path / "layout.tif"), "--generator", str(path), "--look", "breast 3", *option]
+    assert main([*words, "-o", str(tmp_path / "woven")]) == 1
+    assert "has no pixels; leave out --look-window" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "woven").exists()

@@ -13,7 +13,7 @@ from histoloom.evaluation.recovered_nuclei import recovered_fraction
 from histoloom.generators import registry
 from histoloom.generators.registry import generator_named
 from histoloom.layouts import RandomLayoutRecipe, random_layout
-from histoloom.models import inspect_bundle
+from histoloom.models import inspect_bundle, shipped
 from histoloom.models.shipped import SHIPPED, check_shipped, shipped_folder
 from histoloom.tiles import Look
 from histoloom.tiles.samples import embedded_sample
@@ -82,3 +82,9 @@ def test_the_samples_look_is_woven_in_windows_with_the_bytes_of_the_whole(loom):
     assert np.abs(shown.astype(int) - whole[window.slices]).max() <= 2
     assert recovered_fraction(LAYOUT, whole) > 0.9
     assert np.abs(whole.astype(int) - prepared.weave(LAYOUT, 3)).mean() > 2
+
+
+def test_without_its_weights_the_texture_weaver_is_the_default(monkeypatch, tmp_path):
+    monkeypatch.delenv("HISTOLOOM_GENERATOR")
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path)
+    assert registry.default_generator() == "texture"

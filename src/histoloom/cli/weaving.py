@@ -136,6 +136,11 @@ def _look(
     path = Path(look)
     known = {each.name.casefold(): each for each in named}
     if not path.exists() and look.casefold() in known:
+        if pixel_size is not None or window is not None:
+            raise LookError(
+                f"The look '{look}' is one that the generator knows and has no pixels; leave out --look-window and "
+                "--look-pixel-size, or give a picture."
+            )
         return known[look.casefold()]
     if known and not path.exists() and not path.suffix:
         names = ", ".join(sorted(each.name for each in named))

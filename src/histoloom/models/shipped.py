@@ -42,7 +42,8 @@ def bundle_path(name: str) -> Path | None:
         The file's name without ``.safetensors``.
     """
     shipped = shipped_folder() / f"{name}{BUNDLE_SUFFIX}"
-    if shipped.name in SHIPPED:
+    # A package without its weights, such as one that somebody slimmed, still has what needs none.
+    if shipped.name in SHIPPED and shipped.is_file():
         return shipped
     own = bundle_folder() / f"{name}{BUNDLE_SUFFIX}"
     return own if Path(name).name == name and own.is_file() else None

@@ -86,7 +86,8 @@ def tissue_of_cells(cells: NDArray[np.float32], usual: float | None = None) -> N
     Thresholds are numbers and not shares of the picture's own range, because a pale tile is not a blank one. Glass
     lets light through; eosin absorbs hardly any red light, which tells fibres from cytoplasm with its haematoxylin;
     red cells absorb green and blue strongly and red hardly. Only how much eosin is much depends on the tile: in some
-    all fibres are as dark as red cells are in others. Where nuclei leave hardly a pixel of a cell free, it is cellular.
+    all fibres are as dark as red cells are in others. So a picture that is mostly blood shows none, unless ``usual``
+    says what is usual. Where nuclei leave hardly a pixel of a cell free, it is cellular.
 
     Parameters
     ----------

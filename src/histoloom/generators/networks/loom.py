@@ -90,7 +90,7 @@ class LoomNetwork(nn.Module):
         Parameters
         ----------
         condition
-            ``(B, C, h, w)`` of 0 and 1; height and width are multiples of 8.
+            ``(B, C, h, w)`` in 0..1; height and width are multiples of 8.
         noise
             Of the same window: ``(B, NOISE_PLANES[i], h / LEVELS[i], w / LEVELS[i])`` for each of the `LEVELS`.
         texture
