@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,10 @@ def augmented_crop(
         as_stained = image
         image = stains_jittered(image, recipe.stain_jitter, random)
     footprint = Window(*(int(each) for each in (*np.floor(center - reach), *np.ceil(center + reach) + 1)))
-    return LabelledPicture(image, label_map, picture.class_of, picture.tile or picture, footprint, as_stained)
+    return replace(
+        picture, image=image, label_map=label_map, tile=picture.tile or picture, footprint=footprint,
+        as_stained=as_stained, ignored=ignored_at(picture, y, x),
+    )  # fmt: skip
 
 
 def plain_crop(picture: LabelledPicture, size: int, random: np.random.Generator) -> LabelledPicture:
@@ -78,7 +82,11 @@ def plain_crop(picture: LabelledPicture, size: int, random: np.random.Generator)
         grids.append(np.arange(size, dtype=np.float64) + start)
     rows, columns = np.meshgrid(*grids, indexing="ij")
     footprint = Window(int(grids[0][0]), int(grids[1][0]), int(grids[0][-1]) + 1, int(grids[1][-1]) + 1)
-    return LabelledPicture(*sampled(picture, rows, columns), picture.class_of, picture.tile or picture, footprint)
+    image, label_map = sampled(picture, rows, columns)
+    return replace(
+        picture, image=image, label_map=label_map, tile=picture.tile or picture, footprint=footprint,
+        ignored=ignored_at(picture, rows, columns),
+    )  # fmt: skip
 
 
 def reference_crop(crop: LabelledPicture, size: int, margin: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -113,9 +121,7 @@ def sampled(
     """
     import cv2
 
-    across, down = x.astype(np.float32), y.astype(np.float32)
-    # A few float32 digits off a whole pixel would blur; OpenCV's own grid is no finer.
-    across, down = np.round(across, 3), np.round(down, 3)
+    across, down = _on_opencv_grid(y, x)
     image = cv2.remap(picture.image, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     # Whole numbers up to 2**24 are exact in float32, and a tile has fewer nuclei.
     labels = cv2.remap(
@@ -124,11 +130,27 @@ def sampled(
     return np.asarray(image, np.uint8), np.asarray(labels, np.int32)
 
 
+def ignored_at(picture: LabelledPicture, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """Return where a picture is ignored at the places ``y, x``, ``bool (H, W)``: what the nearest pixel says."""
+    if picture.ignored is None:
+        return None
+    import cv2
+
+    ignored = picture.ignored.astype(np.uint8)
+    nearest = cv2.remap(ignored, *_on_opencv_grid(y, x), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(nearest, np.bool_)
+
+
 def stains_jittered(image: NDArray[np.uint8], share: float, random: np.random.Generator) -> NDArray[np.uint8]:
     """Return a picture with each stain strengthened or weakened by up to ``share`` (after Tellez et al. 2018)."""
     concentrations = separate_stains(image)
     concentrations[..., :2] *= 1.0 + share * random.uniform(-1, 1, 2).astype(np.float32)
     return combine_stains(concentrations)
+
+
+def _on_opencv_grid(y: NDArray[np.float64], x: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return places as OpenCV takes them, x first; a few float32 digits off a whole pixel would blur."""
+    return np.asarray(np.round(x.astype(np.float32), 3)), np.asarray(np.round(y.astype(np.float32), 3))
 
 
 def _smooth_noise(size: int, random: np.random.Generator) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,10 @@ Encode = Callable[[LabelledPicture], NDArray[np.float32]]
 Vary = Callable[[LabelledPicture, np.random.Generator], LabelledPicture]
 """What makes a training crop look otherwise."""
 
-_ORDER, _CROP, _OTHER_ORDER, _OTHER_CROP, _VALIDATION, _REFERENCE, _VALIDATION_REFERENCE = range(1, 8)
+_ORDER, _CROP, _OTHER_ORDER, _OTHER_CROP, _VALIDATION, _REFERENCE, _VALIDATION_REFERENCE, _WOVEN_ORDER = range(1, 9)
+_PARTS = 1_000_000
+"""In which the share of woven crops is counted."""
+
 _PREFETCHED = 2
 
 
@@ -45,6 +49,8 @@ class Batch:
         Where the system sees looks: pictures of other places of the same tiles in -1..1, ``float32 (B, 3, h, w)``.
     stains
         Where the system sees looks: stains of the whole tiles, see `canonical_stain.stain_rows`.
+    importance
+        By what each crop's part of the loss is multiplied, ``float32 (B,)``; None where that is 1 for all.
     """
 
     condition: torch.Tensor
@@ -52,14 +58,17 @@ class Batch:
     other_condition: torch.Tensor | None = None
     reference: torch.Tensor | None = None
     stains: torch.Tensor | None = None
+    importance: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
         blocking = device.type == "cpu"
         moved = [
             None if each is None else each.to(device, non_blocking=not blocking)
-            for each in (self.condition, self.image, self.other_condition, self.reference, self.stains)
-        ]
+            for each in (
+                self.condition, self.image, self.other_condition, self.reference, self.stains, self.importance,
+            )
+        ]  # fmt: skip
         return Batch(*moved)
 
 
@@ -81,6 +90,8 @@ class Batches:
         Height and width of pictures of other places of the crops' tiles; 0 for none.
     vary
         What else is done to training crops, after they have been augmented as the recipe says.
+    woven_share
+        Share of the crops that are of woven tiles. Where there are none, all are real, and the other way round.
     """
 
     data: TrainingData
@@ -92,6 +103,7 @@ class Batches:
     margin: int = 0
     reference_size: int = 0
     vary: Vary | None = None
+    woven_share: float = 0.0
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0."""
@@ -134,10 +146,26 @@ class Batches:
             pool.shutdown(wait=True)
 
     def _crop(self, place: int, order: int, crop: int) -> LabelledPicture:
-        tile = shuffled_index(place, len(self.data.training), self.recipe.seed, order)
         random = keyed_generator(self.recipe.seed, crop, place)
-        made = augmented_crop(self.data.training[tile], self.recipe, self.data.pixel_size, random, self.margin)
+        tile = self._tile(place, order)
+        made = augmented_crop(tile, self.recipe, self.data.pixel_size, random, self.margin)
         return made if self.vary is None else self.vary(made, random)
+
+    def _tile(self, place: int, order: int) -> LabelledPicture:
+        real, woven = self.data.training, self._woven
+        # In whole numbers, of which no number of steps loses digits.
+        share = round(self.woven_share * _PARTS) if real and woven else _PARTS if woven else 0
+        before, after = place * share // _PARTS, (place + 1) * share // _PARTS
+        if after > before:
+            return woven[shuffled_index(before, len(woven), self.recipe.seed, _WOVEN_ORDER, order)]
+        return real[shuffled_index(place - before, len(real), self.recipe.seed, order)]
+
+    @cached_property
+    def _woven(self) -> tuple[LabelledPicture, ...]:
+        """Those that count, weighted so that the mean over them is a weighted mean, whatever the weights' sum."""
+        kept = [each for each in self.data.woven if each.weight > 0] if self.woven_share > 0 else []
+        mean = sum(each.weight for each in kept) / max(len(kept), 1)
+        return tuple(replace(each, weight=each.weight / mean) for each in kept)
 
     def _batch(
         self, crops: Sequence[LabelledPicture], others: Sequence[LabelledPicture] | None, key: int, first: int
@@ -173,6 +201,7 @@ def as_batch(
         None if others is None else _stacked([encode(crop) for crop in others]),
         None if references is None else as_tensor(references),
         None if references is None else stain_rows([crop.stains for crop in crops]),
+        torch.tensor([crop.weight for crop in crops]) if any(crop.weight != 1 for crop in crops) else None,
     )
 
 

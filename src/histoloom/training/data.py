@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +42,11 @@ class LabelledPicture:
         For a crop, the box of the tile in which its pixels lie.
     as_stained
         For a crop whose stains were jittered, its image before that.
+    ignored
+        ``bool (H, W)``: True where nothing is learnt from and nothing is scored; None for nowhere.
+    weight
+        How much a woven tile counts, 0 for not at all: its importance weight (Hou et al. 2019, section 3). Real tiles
+        have 1.
     """
 
     image: NDArray[np.uint8]
@@ -50,6 +55,8 @@ class LabelledPicture:
     tile: LabelledPicture | None = None
     footprint: Window | None = None
     as_stained: NDArray[np.uint8] | None = None
+    ignored: NDArray[np.bool_] | None = None
+    weight: float = 1.0
 
     @cached_property
     def stains(self) -> StainSummary:
@@ -79,6 +86,8 @@ class TrainingData:
         Where they come from.
     split
         Ids of the tiles of both parts, and by what they were split.
+    woven
+        Tiles woven from layouts, which segmenters are trained on too; none is ever validated on.
     """
 
     training: tuple[LabelledPicture, ...]
@@ -87,6 +96,7 @@ class TrainingData:
     pixel_size: float
     sources: tuple[TrainingSource, ...]
     split: Mapping[str, Any]
+    woven: tuple[LabelledPicture, ...] = ()
 
 
 def read_training_data(
@@ -232,7 +242,7 @@ def combined_training_data(parts: Sequence[TrainingData]) -> TrainingData:
 
     def reclassed(pictures: Sequence[LabelledPicture], own: Sequence[str]) -> list[LabelledPicture]:
         table = np.array([classes.index(name) for name in own], np.uint8)
-        return [LabelledPicture(each.image, each.label_map, table[each.class_of]) for each in pictures]
+        return [replace(each, class_of=table[each.class_of]) for each in pictures]
 
     return TrainingData(
         tuple(picture for part in parts for picture in reclassed(part.training, part.classes)),
@@ -241,6 +251,7 @@ def combined_training_data(parts: Sequence[TrainingData]) -> TrainingData:
         parts[0].pixel_size,
         tuple(source for part in parts for source in part.sources),
         {"by": [part.split for part in parts]},
+        tuple(picture for part in parts for picture in reclassed(part.woven, part.classes)),
     )
 
 

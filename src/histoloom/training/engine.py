@@ -162,6 +162,7 @@ class _Loop:
         self._batches = Batches(
             data, self.recipe, system.encode, system.compares_conditions, fabric.global_rank, fabric.world_size,
             system.margin, system.reference_size, self._judged.vary if self._judged else None,
+            self._judged.woven_share if self._judged else 0.0,
         )  # fmt: skip
         self._validation: list[Batch] = []
         self._ended_early = False
@@ -198,6 +199,7 @@ class _Loop:
                 self.done, recipe.steps, device_name(device), str(self.fabric.strategy.precision.precision),
                 self.fabric.world_size, len(self.data.training), len(self.data.validation),
                 sum(each.numel() for network in networks.values() for each in network.parameters()), self._needed,
+                len(self.data.woven),
             )
         )  # fmt: skip
         if self.fabric.is_global_zero:

@@ -14,6 +14,7 @@ from histoloom.training.memory import check_crop, check_memory, free_memory
 from histoloom.training.optimization import Optimization
 from histoloom.training.randomness import keyed_torch
 from histoloom.training.recipe import TrainingRecipe
+from histoloom.training.systems.contract import JudgedSystem
 from histoloom.training.systems.registry import system_for
 
 _TIMED_STEPS = 2
@@ -64,6 +65,7 @@ def estimate_training(recipe: TrainingRecipe, data: TrainingData) -> TrainingEst
     with keyed_torch(torch.device("cpu"), recipe.seed):
         networks = system.build()
     optimization = Optimization(fabric, networks, recipe)
+    judged = system if isinstance(system, JudgedSystem) else None
     batches = Batches(
         data,
         recipe,
@@ -71,6 +73,8 @@ def estimate_training(recipe: TrainingRecipe, data: TrainingData) -> TrainingEst
         system.compares_conditions,
         margin=system.margin,
         reference_size=system.reference_size,
+        vary=judged.vary if judged else None,
+        woven_share=judged.woven_share if judged else 0.0,
     )
     preparing = training = 0.0
     # The first step also chooses kernels and makes the optimizers' state.

@@ -21,6 +21,7 @@ class TrainingStarted:
     validation_tiles: int
     parameters: int
     memory_estimate: int
+    woven_tiles: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,9 @@ def event_from_json(values: Mapping[str, Any]) -> TrainingEvent | None:
     if kind is None:
         return None
     try:
-        event: TrainingEvent = kind(**{each.name: values[each.name] for each in fields(kind)})
-    except KeyError:
+        # Fields with defaults are later than some runs.
+        event: TrainingEvent = kind(**{each.name: values[each.name] for each in fields(kind) if each.name in values})
+    except TypeError:
         return None
     return event
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from histoloom.segmenters.nucleus_maps import centre_map, depth_map, offset_maps
 from histoloom.training.data import LabelledPicture
+from histoloom.training.losses.segmentation import IGNORED
 
 _MAPS = {"offsets": 2, "detection": 1, "distance": 1}
 """Outputs that have targets of their own; all others are compared with the first plane, the class of each pixel."""
@@ -21,12 +22,12 @@ def plane_count(outputs: Sequence[str]) -> int:
 
 
 def target_planes(crop: LabelledPicture, place_of: NDArray[np.integer], outputs: Sequence[str]) -> NDArray[np.float32]:
-    """Return the targets ``float32 (planes, H, W)`` of a crop.
+    """Return the targets ``float32 (planes, H, W)`` of a crop; the first plane says which pixels are ignored.
 
     Parameters
     ----------
     crop
-        Picture and label map.
+        Picture, label map, and what of it is ignored.
     place_of
         For each class of the data, the network's: 1..K, or `histoloom.training.losses.segmentation.UNTYPED`.
     outputs
@@ -35,7 +36,10 @@ def target_planes(crop: LabelledPicture, place_of: NDArray[np.integer], outputs:
     table = place_of[crop.class_of]
     table[0] = 0
     label_map = crop.label_map
-    planes = [table[label_map].astype(np.float32)[None]]
+    classes = table[label_map].astype(np.float32)
+    if crop.ignored is not None:
+        classes[crop.ignored] = IGNORED
+    planes = [classes[None]]
     if "offsets" in outputs:
         planes.append(offset_maps(label_map))
     if "detection" in outputs:

@@ -40,7 +40,12 @@ def median_frequency_weights(pixel_counts: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.median(counts) / counts)
 
 
-def class_loss(logits: torch.Tensor, target: torch.Tensor, weights: Sequence[float] | None = None) -> torch.Tensor:
+def class_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weights: Sequence[float] | None = None,
+    importance: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Return the cross-entropy of classes, averaged over pixels.
 
     A pixel of a nucleus of unknown class (`UNTYPED`) counts as one of any class but the background: what is minimized
@@ -54,6 +59,8 @@ def class_loss(logits: torch.Tensor, target: torch.Tensor, weights: Sequence[flo
         ``(B, H, W)`` whole numbers: 0 background, 1..K, `UNTYPED` or `IGNORED`.
     weights
         Of each class, background first; an untyped nucleus has the mean of the nuclei's. None for 1.
+    importance
+        By what each crop's part of the sum is multiplied, ``(B,)``. None for 1.
     """
     log_probability = functional.log_softmax(logits.float(), dim=1)
     place = target.long().clamp(min=0)
@@ -64,16 +71,24 @@ def class_loss(logits: torch.Tensor, target: torch.Tensor, weights: Sequence[flo
     if weights is not None:
         table = torch.tensor(weights, dtype=torch.float32, device=logits.device)
         counted = counted * torch.where(untyped, table[1:].mean(), table[place])
-    return -(torch.where(untyped, any_nucleus, chosen) * counted).sum() / counted.sum().clamp(min=1.0)
+    of_nuclei = torch.where(untyped, any_nucleus, chosen)
+    return -(of_nuclei * by_importance(counted, importance)).sum() / counted.sum().clamp(min=1.0)
 
 
-def binary_loss(logits: torch.Tensor, truth: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """Return the binary cross-entropy, averaged over the pixels that count; all ``(B, 1, H, W)``."""
+def binary_loss(
+    logits: torch.Tensor, truth: torch.Tensor, counted: torch.Tensor, importance: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the binary cross-entropy, averaged over the pixels that count; all ``(B, 1, H, W)``.
+
+    ``importance`` ``(B,)`` multiplies each crop's part of the sum.
+    """
     losses = functional.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
-    return (losses * counted).sum() / counted.sum().clamp(min=1.0)
+    return (losses * by_importance(counted, importance)).sum() / counted.sum().clamp(min=1.0)
 
 
-def dice_loss(probability: torch.Tensor, truth: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+def dice_loss(
+    probability: torch.Tensor, truth: torch.Tensor, counted: torch.Tensor, importance: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return 1 minus the Dice coefficient of probabilities (Milletari et al. 2016), of a whole batch.
 
     Pooled, because a crop without nuclei has no Dice of its own.
@@ -83,7 +98,19 @@ def dice_loss(probability: torch.Tensor, truth: torch.Tensor, counted: torch.Ten
     probability, truth, counted
         ``(B, C, H, W)`` in 0..1; what is not counted is left out. A batch without nuclei has a loss near 0 where none
         are predicted.
+    importance
+        How much each crop counts in the pool, ``(B,)``. None for 1.
     """
+    counted = by_importance(counted, importance)
     probability = probability * counted
     both = (probability * truth).sum()
     return 1.0 - (2.0 * both + 1.0) / (probability.sum() + (truth * counted).sum() + 1.0)
+
+
+def by_importance(counted: torch.Tensor, importance: torch.Tensor | None) -> torch.Tensor:
+    """Return what counts, ``(B, ...)``, multiplied by each crop's importance ``(B,)``.
+
+    Averages are still taken over what counts: an average over what was multiplied would give a batch of one crop that
+    crop's full loss, however little it matters.
+    """
+    return counted if importance is None else counted * importance.reshape(-1, *[1] * (counted.dim() - 1))

@@ -129,6 +129,10 @@ class JudgedSystem(System, Protocol):
     def patience(self) -> int:
         """After how many validations without a better score training ends; 0 for never."""
 
+    @property
+    def woven_share(self) -> float:
+        """Share of the crops that are of woven tiles, in 0..1; it has no effect where there are none."""
+
     def vary(self, crop: LabelledPicture, random: np.random.Generator) -> LabelledPicture:
         """Return a training crop that looks otherwise; its labels stay as they are."""
 

@@ -25,6 +25,7 @@ from histoloom.training.losses.segmentation import (
     IGNORED,
     UNTYPED,
     binary_loss,
+    by_importance,
     class_loss,
     dice_loss,
     median_frequency_weights,
@@ -58,11 +59,7 @@ class SegmenterTraining:
         self.recipe: SegmenterRecipe = recipe
         self._pixel_size = data.pixel_size
         self._outputs = architecture(recipe.architecture).outputs
-        if not any(each.label_map.any() for each in data.training):
-            raise TrainingError("The training tiles have no nuclei at all, so there is nothing to learn; label some.")
-        if _OF_SINGLE_NUCLEI.intersection(self._outputs):
-            for each in data.training:
-                check_instances(each.label_map, "The label map of a training tile", _NO_INSTANCES)
+        self._check_tiles(data)
         typed = tuple(each for each in data.classes if each != DEFAULT_CLASS)
         self.classes = typed if typed and recipe.tell_classes else (DEFAULT_CLASS,)
         """What the network tells apart."""
@@ -71,6 +68,26 @@ class SegmenterTraining:
             [self.classes.index(each) + 1 if each in self.classes else unsaid for each in data.classes], np.int16
         )
         self._class_weights = self._weights_of(data) if recipe.class_weights == "median frequency" else None
+
+    def _check_tiles(self, data: TrainingData) -> None:
+        woven = [each for each in data.woven if each.weight > 0] if self.recipe.woven_share > 0 else []
+        if data.woven and not woven and self.recipe.woven_share > 0:
+            raise TrainingError(
+                "All woven tiles are rejected (their weights are 0); keep some, or train without woven tiles."
+            )
+        if not any((each.label_map > 0)[_counted(each)].any() for each in (*data.training, *woven)):
+            raise TrainingError("The training tiles have no nuclei at all, so there is nothing to learn; label some.")
+        if not data.validation:
+            raise TrainingError("There are no tiles to validate on; hold some out.")
+        if _OF_SINGLE_NUCLEI.intersection(self._outputs):
+            for what, tiles in (("training", data.training), ("woven", woven)):
+                for each in tiles:
+                    check_instances(each.label_map, f"The label map of a {what} tile", _NO_INSTANCES)
+
+    @property
+    def woven_share(self) -> float:
+        """Share of the crops that are of woven tiles."""
+        return float(self.recipe.woven_share)
 
     @property
     def planes(self) -> int:
@@ -124,14 +141,16 @@ class SegmenterTraining:
         picture = as_pictures(batch.image)[0]
         target = batch.condition[0, 0].cpu().numpy()
         found = nucleus_probability(network(_seen(batch)))[0, 0].cpu().numpy() > 0.5
-        true = target != 0
+        counted = target != IGNORED
+        found, true = found & counted, (target != 0) & counted
         agreement = picture // 4
+        agreement[~counted] = picture[~counted]
         for where, color in ((found & true, _MATCH), (found & ~true, _ONLY_PREDICTED), (true & ~found, _ONLY_TRUE)):
             agreement[where] = color
         return [picture, np.repeat((true * np.uint8(255))[..., None], 3, axis=2), agreement]
 
     def _losses(self, outputs: Mapping[str, torch.Tensor], batch: Batch) -> Losses:
-        recipe = self.recipe
+        recipe, importance = self.recipe, batch.importance
         targets = targets_by_name(batch.condition, self._outputs)
         target = targets["class"]
         counted = (target != IGNORED).float()[:, None]
@@ -139,32 +158,39 @@ class SegmenterTraining:
         losses: Losses = {}
         for name in ("nucleus", "segmentation"):
             if name in outputs:
-                losses[name] = binary_loss(outputs[name], nuclei, counted)
+                losses[name] = binary_loss(outputs[name], nuclei, counted, importance)
         if "classes" in outputs and recipe.class_weight > 0:
-            losses["classes"] = recipe.class_weight * class_loss(outputs["classes"], target, self._class_weights)
+            of_classes = class_loss(outputs["classes"], target, self._class_weights, importance)
+            losses["classes"] = recipe.class_weight * of_classes
         if recipe.dice_weight > 0:
-            losses["dice loss"] = recipe.dice_weight * dice_loss(nucleus_probability(outputs), nuclei, counted)
+            of_nuclei = dice_loss(nucleus_probability(outputs), nuclei, counted, importance)
+            losses["dice loss"] = recipe.dice_weight * of_nuclei
         if "offsets" in outputs:
             true = targets["offsets"]
-            losses["offsets"] = recipe.offset_weight * offset_loss(outputs["offsets"], true)
-            gradients = offset_gradient_loss(outputs["offsets"], true, nuclei)
+            losses["offsets"] = recipe.offset_weight * offset_loss(outputs["offsets"], true, counted, importance)
+            gradients = offset_gradient_loss(outputs["offsets"], true, nuclei, importance)
             losses["offset gradients"] = recipe.offset_gradient_weight * gradients
         if "detection" in outputs:
-            losses["detection"] = binary_loss(outputs["detection"], targets["detection"], counted)
+            losses["detection"] = binary_loss(outputs["detection"], targets["detection"], counted, importance)
         if "distance" in outputs:
-            losses["distance"] = ((outputs["distance"].float() - targets["distance"]).square() * counted).mean()
+            squares = (outputs["distance"].float() - targets["distance"]).square()
+            losses["distance"] = (squares * by_importance(counted, importance)).mean()
         return losses
 
     def _weights_of(self, data: TrainingData) -> tuple[float, ...]:
         counts = np.zeros(len(self.classes) + 1)
-        for each in data.training:
+        for each in (*data.training, *data.woven):
             table = np.maximum(self._place_of[each.class_of], 0)
             table[0] = 0
-            pixels = np.bincount(each.label_map.ravel(), minlength=len(table))
+            pixels = np.bincount(each.label_map[_counted(each)], minlength=len(table))
             # Untyped nuclei are of no class and not of the background either.
             said = np.r_[True, self._place_of[each.class_of[1:]] > 0]
             counts += np.bincount(table[said], weights=pixels[: len(table)][said], minlength=len(counts))
         return tuple(float(each) for each in median_frequency_weights(counts))
+
+
+def _counted(picture: LabelledPicture) -> NDArray[np.bool_]:
+    return np.ones(picture.label_map.shape, np.bool_) if picture.ignored is None else ~picture.ignored
 
 
 def _seen(batch: Batch) -> torch.Tensor:

@@ -33,6 +33,10 @@ class SegmenterRecipe(TrainingRecipe, AppearanceRecipe):
     offset_gradient_weight: float = recipe_field(
         1.0, "Offset gradient weight", "Weight of the error of the offsets' gradients in nuclei.", ge=0.0, le=1e6
     )
+    woven_share: float = recipe_field(
+        0.5, "Woven share", "Share of the crops that are of woven tiles, where there are any; the others are real.",
+        ge=0.0, le=1.0,
+    )  # fmt: skip
     patience: int = recipe_field(
         0, "Patience", "Validations without a better score after which training ends; 0 for never.", ge=0, le=10_000
     )
