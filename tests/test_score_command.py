@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         save_layout(layout(1.0), tmp_path / "predicted" / f"{name}_labels.tif")
     (tmp_path / "empty").mkdir()
     save_layout(layout(0.0).resized((40, 40)), tmp_path / "small.tif")
+    save_layout(replace(layout(0.0), pixel_size=0.5), tmp_path / "coarse.tif")
     tifffile.imwrite(tmp_path / "mask.tif", (layout(0.0).rasterize() > 0).astype(np.uint8))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -75,6 +77,17 @@ def test_classes_have_a_table_of_their_own(folder, capsys):
     assert any(line.startswith("tumor ") for line in capsys.readouterr().out.splitlines())
 
 
+def test_a_prediction_of_other_classes_is_scored_and_that_is_said(folder, capsys):
+    save_layout(layout(0.0, "tumor"), "one.tif")
+    save_layout(layout(1.0, "epithelial"), "other.tif")
+    assert main(["score", "one.tif", "other.tif", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["mpq_plus"] == 0
+    assert said.err == (
+        "Truth (tumor) and prediction (epithelial) have no class in common; name them alike if they mean the same.\n"
+    )
+
+
 def test_scores_without_a_value_are_null_in_json(folder, capsys):
     save_layout(Layout.empty((48, 96)), "none.tif")
     assert main(["score", "truth/a.tif", "none.tif", "--json"]) == 0
@@ -102,6 +115,7 @@ def test_a_mask_can_be_split_or_kept(folder, capsys):
         (["truth/a.tif", "gone.tif"], "'gone.tif' does not exist"),
         (["truth", "empty"], "The folder 'empty' holds no labels"),
         (["truth/a.tif", "small.tif"], "48 x 96 pixels and the prediction 40 x 40"),
+        (["truth/a.tif", "coarse.tif"], "pixels of 0.25 µm and the prediction of 0.5 µm; rescale one of them"),
         (["truth/a.tif", "mask.tif"], "'--split'"),
     ],
 )

@@ -59,7 +59,10 @@ def test_layouts_are_scored_with_their_classes(tmp_path):
     save_layout(layout(), tmp_path / "truth.tif")
     save_layout(layout(1, "spindle"), tmp_path / "prediction.geojson")
     scores, notes = score_files(tmp_path / "truth.tif", tmp_path / "prediction.geojson")
-    assert notes == []
+    assert notes == [
+        "The prediction has a class that the truth has nowhere (spindle), so that all its nuclei count as wrong in the "
+        "scores of classes; name classes alike if they mean the same."
+    ]
     assert set(scores["classes"]) == {"background", "epithelial", "spindle", "tumor"}
     assert scores["classes"]["tumor"]["pq"] == 0 < scores["classes"]["epithelial"]["pq"] < 1
 
@@ -159,6 +162,16 @@ def test_folders_are_paired_by_name_and_scored_each_in_the_mean_and_pooled(folde
         "1 image of the truth without a prediction, such as 'c', not scored.",
         "1 image of the prediction without a truth, such as 'd', not scored.",
     )
+
+
+def test_classes_that_the_truth_of_no_image_has_are_said_once(tmp_path):
+    for name, true, told in (("a", "tumor", "tumor"), ("b", "spindle", "tumor"), ("c", "tumor", "muscle")):
+        save_layout(layout(class_name=true), tmp_path / "truth" / f"{name}.tif")
+        save_layout(layout(class_name=told), tmp_path / "predicted" / f"{name}.tif")
+    found = score_folders(tmp_path / "truth", tmp_path / "predicted")
+    assert [each.split(",")[0] for each in found.notes] == [
+        "The prediction has a class that the truth has nowhere (muscle)"
+    ]
 
 
 def test_images_without_a_value_are_counted_and_left_out_of_means(tmp_path):

@@ -235,6 +235,19 @@ def test_scores_of_classes_are_shown_where_both_sides_have_them(
     dock.close()
 
 
+def test_a_prediction_of_classes_that_the_truth_does_not_know_is_scored_and_that_is_said(
+    viewer: ViewerModel, canvas: Canvas, layout: Layout, qtbot: QtBot
+) -> None:
+    nuclei = [layout.nuclei[1], layout.nuclei[2], layout.nuclei[3].reclassed("muscle")]
+    data, options, _ = layout_layer(Layout.from_nuclei(nuclei, layout.shape, layout.pixel_size), "prediction")
+    viewer.add_labels(data, **options)
+    dock = opened(viewer, qtbot)
+    settle(dock, qtbot)
+    assert dock.notes.text().startswith("The prediction has a class that the truth has nowhere (muscle)")
+    assert dock.scores.value("iou", "muscle") == dock.scores.value("iou", "spindle") == "0.0000"
+    dock.close()
+
+
 @pytest.mark.parametrize("kind", ["figure", "scores", "errors", "json"])
 def test_exports_are_written_in_the_background(
     kind: str, dock: CompareDock, canvas: Canvas, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
@@ -286,6 +299,9 @@ def test_other_sizes_and_pixel_sizes_are_refused_and_nothing_old_stays(
     assert not dock.scores.value("dice")
     dock.sides["prediction"].choose(dock.sides["prediction"].itemData(choices["finer"]))
     refused(dock, qtbot, "pixels of 0.5 µm and the prediction of 0.25 µm")
+    add_labels(canvas.viewer, predicted.repeat(2, axis=0).repeat(2, axis=1), "at 40x", 0.25)
+    dock.sides["prediction"].choose(dock.sides["prediction"].itemData(dock.sides["prediction"].findText("at 40x")))
+    refused(dock, qtbot, "pixels of 0.5 µm and the prediction of 0.25 µm; rescale one of them")
 
 
 def answers(split: bool) -> Callable[[CompareDock], None]:
@@ -319,6 +335,17 @@ def test_a_layer_that_is_deleted_meanwhile_is_told_of(dock: CompareDock, canvas:
     assert not shown(canvas).any()
     assert dock.sides["prediction"].labels is None
     assert dock.agreement.latest is None
+
+
+def test_nuclei_whose_layer_is_deleted_meanwhile_are_compared_as_the_canvas_has_them(
+    dock: CompareDock, canvas: Canvas, layout: Layout, predicted: np.ndarray, qtbot: QtBot
+) -> None:
+    dock.agreement.renew()
+    canvas.viewer.layers.remove(canvas.layers.find(LAYOUT))
+    dock.agreement.renew()
+    settle(dock, qtbot)
+    np.testing.assert_array_equal(shown(canvas), agree_by_object(layout.rasterize(), predicted).map)
+    assert dock.card.level is Level.OK
 
 
 def test_a_deleted_agreement_layer_comes_back_with_the_next_stroke(

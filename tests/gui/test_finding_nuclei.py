@@ -15,7 +15,7 @@ from qtpy.QtCore import Qt
 from dark_segmenter import dark_segmenter
 from histoloom.errors import SegmenterError
 from histoloom.gui import nuclei_panel, pointer_rest
-from histoloom.gui.canvas_layers import TILE, WOVEN
+from histoloom.gui.canvas_layers import LAYOUT, TILE, WOVEN
 from histoloom.gui.status_card import Level
 from histoloom.gui.tiles_dock import TilesDock
 from histoloom.gui.weave_dock import WeaveDock
@@ -252,6 +252,26 @@ def test_a_tile_that_is_deleted_or_hidden_is_not_searched_in_silence(deferred: T
     deferred.nuclei.start()
     assert "is hidden" in deferred.status.text
     assert not deferred.nuclei.is_busy
+
+
+def test_nuclei_come_onto_a_canvas_whose_layout_layer_was_deleted_meanwhile(deferred: TilesDock) -> None:
+    canvas = deferred.canvas
+    canvas.open_layout(Layout.empty(SHAPE, PIXEL_SIZE))
+    deferred.nuclei.start()
+    canvas.viewer.layers.remove(canvas.layers.find(LAYOUT))
+    answer(deferred, nuclei(2))
+    np.testing.assert_array_equal(canvas.layout_layer().data, nuclei(2).rasterize())
+    assert deferred.status.level is Level.OK
+
+
+def test_a_segmenter_of_other_classes_adds_them_to_those_of_the_canvas(deferred: TilesDock) -> None:
+    canvas = deferred.canvas
+    canvas.open_layout(nuclei(3, "spindle"))
+    deferred.nuclei.start()
+    answer(deferred, nuclei(2, "mitosis"))
+    deferred.nuclei.question.yes.click()
+    assert {each.class_name for each in canvas.layout.nuclei.values()} == {"mitosis"}
+    assert {"spindle", "mitosis"} <= {each.name for each in canvas.layout.classes}
 
 
 def test_what_goes_wrong_and_what_was_not_found_is_said(deferred: TilesDock) -> None:

@@ -243,5 +243,13 @@ def test_the_command_writes_labels_and_polygons_and_goes_on_after_a_bad_file(
     np.testing.assert_array_equal(labels.rasterize() > 0, label_map > 0)
     assert len(labels.nuclei) == len(polygons.nuclei) == 6
     assert labels.provenance["segmenter"] == "dark.safetensors"
+    coarse = ["--pixel-size", "0.5", "--segmenter", str(path), "-o", str(tmp_path / "coarse")]
+    assert main(["segment", images[1], *coarse]) == 0
+    assert (
+        "tile.png: The picture has 0.5 µm per pixel and 'dark.safetensors' was trained at 0.25, so it was enlarged 2"
+    ) in capsys.readouterr().err
+    assert load_layout(tmp_path / "coarse" / "tile_labels.tif").shape == label_map.shape
+    assert main(["segment", images[1], "--pixel-size", "4", *coarse[2:]]) == 1
+    assert "too far apart to rescale" in capsys.readouterr().err
     assert main(["segment", *images, str(tmp_path / "other" / "tile.tif"), "-o", str(tmp_path)]) == 1
     assert "Two pictures are called 'tile'" in capsys.readouterr().err

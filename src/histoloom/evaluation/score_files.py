@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from histoloom.errors import EvaluationError
 from histoloom.evaluation.label_files import Labels, LabelSource, ReadableLabels, label_file, labels_in_folder
 from histoloom.evaluation.pixel_scores import mean_of
 from histoloom.evaluation.scores import Classes, LabelTally, Scores, check_pixel_sizes, tally_labels
+
+_ClassNames = tuple[set[str], set[str]]
+"""Of the truth's nuclei and of the prediction's."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ def score_files(
         If a file cannot be read, or the two differ in size or pixel size, or one looks semantic.
     """
     notes: list[str] = []
-    tally = _tally(label_file(truth), label_file(prediction), hausdorff, split, notes)
-    return tally.scores(), notes
+    names: _ClassNames = set(), set()
+    tally = _tally(label_file(truth), label_file(prediction), hausdorff, split, notes, names)
+    return tally.scores(), [*notes, *note_on_classes(*names)]
 
 
 def score_folders(
@@ -125,16 +129,19 @@ def score_folders(
             f"{examples}); give labels of the same picture the same name."
         )
     notes: list[str] = []
+    classes: _ClassNames = set(), set()
     pooled, per_image = LabelTally(hausdorff=None), {}
     for number, name in enumerate(names):
         if on_image is not None:
             on_image(name, number, len(names))
         try:
-            tally = _tally(sides[0][name], sides[1][name], hausdorff, split, notes)
+            tally = _tally(sides[0][name], sides[1][name], hausdorff, split, notes, classes)
         except EvaluationError as error:
             raise EvaluationError(f"'{name}': {error}") from error
         pooled = tally if not number else pooled + tally
         per_image[name] = tally.scores()
+    # Of all images at once: one alone may lack a class that the others have.
+    notes += note_on_classes(*classes)
     unpaired = {
         "truth": tuple(sorted(sides[0].keys() - sides[1].keys())),
         "prediction": tuple(sorted(sides[1].keys() - sides[0].keys())),
@@ -146,30 +153,56 @@ def score_folders(
 
 
 def _tally(
-    truth: LabelSource, prediction: LabelSource, hausdorff: bool, split: bool | None, notes: list[str]
+    truth: LabelSource,
+    prediction: LabelSource,
+    hausdorff: bool,
+    split: bool | None,
+    notes: list[str],
+    names: _ClassNames,
 ) -> LabelTally:
     one, other = read_pair(truth, prediction)
     notes += [*one.notes, *other.notes]
     check_pixel_sizes(one.pixel_size, other.pixel_size)
     with_classes, note = classes_are_scored(one.classes, other.classes)
-    notes += [note] if note else []
+    notes += note
     classes = (one.classes, other.classes) if with_classes else (None, None)
+    for own, found in zip(names, classes, strict=True):
+        own.update((found or {}).values())
     return tally_labels(one.label_map, other.label_map, *classes, hausdorff=hausdorff, split=split)
 
 
-def classes_are_scored(truth: Classes, prediction: Classes) -> tuple[bool, str]:
-    """Return whether both sides have classes, and a sentence for people where one has none or they share none."""
+def classes_are_scored(truth: Classes, prediction: Classes) -> tuple[bool, list[str]]:
+    """Return whether both sides have classes, and a sentence for people where only one has."""
+    if truth is None and prediction is None:
+        return False, []
     if truth is None or prediction is None:
-        if truth is None and prediction is None:
-            return False, ""
         side = "prediction" if prediction is None else "truth"
-        return False, f"The {side} has no classes of nuclei, so that none are scored."
-    if truth and prediction and not set(truth.values()) & set(prediction.values()):
-        return True, (
-            f"Truth ({_listed(truth)}) and prediction ({_listed(prediction)}) have no class in common; "
+        return False, [f"The {side} has no classes of nuclei, so that none are scored."]
+    return True, []
+
+
+def note_on_classes(truth: Iterable[str], prediction: Iterable[str]) -> list[str]:
+    """Return a sentence for people where a prediction tells apart what the truth does not.
+
+    Parameters
+    ----------
+    truth, prediction
+        Names of the classes that their nuclei have, in all images.
+    """
+    known, told = set(truth), set(prediction)
+    unknown = told - known
+    if not known or not unknown:
+        return []
+    if not known & told:
+        return [
+            f"Truth ({_listed(known)}) and prediction ({_listed(told)}) have no class in common; "
             "name them alike if they mean the same."
-        )
-    return True, ""
+        ]
+    what, its = ("a class", "its") if len(unknown) == 1 else ("classes", "their")
+    return [
+        f"The prediction has {what} that the truth has nowhere ({_listed(unknown)}), so that all {its} nuclei count as "
+        "wrong in the scores of classes; name classes alike if they mean the same."
+    ]
 
 
 def read_pair(truth: ReadableLabels, prediction: ReadableLabels) -> tuple[Labels, Labels]:
@@ -199,8 +232,8 @@ def _mean(images: Sequence[Scores]) -> Scores:
     return means
 
 
-def _listed(classes: Mapping[int, str]) -> str:
-    return ", ".join(sorted(set(classes.values())))
+def _listed(classes: Iterable[str]) -> str:
+    return ", ".join(sorted(classes))
 
 
 def _counted(count: int) -> str:

@@ -26,7 +26,7 @@ from histoloom.evaluation import (
     split_into_pieces,
 )
 from histoloom.evaluation.label_files import Labels, ReadableLabels
-from histoloom.evaluation.score_files import classes_are_scored, read_pair
+from histoloom.evaluation.score_files import classes_are_scored, note_on_classes, read_pair
 from histoloom.evaluation.scores import Scores, check_pixel_sizes
 
 SideName = Literal["truth", "prediction"]
@@ -185,10 +185,13 @@ def compare(truth: ComparedSide, prediction: ComparedSide, view: View) -> LabelC
 
 def _pair(truth: ComparedSide, prediction: ComparedSide) -> LabelPair:
     one, other = read_pair(truth.labels, prediction.labels)
-    _check_sizes(one, other, (truth.title, prediction.title))
+    # The first: pictures of other pixel sizes mostly have other sizes too, and this sentence says why.
     check_pixel_sizes(one.pixel_size, other.pixel_size)
+    _check_sizes(one, other, (truth.title, prediction.title))
     one, other = _as_instances(one, truth, "truth"), _as_instances(other, prediction, "prediction")
-    with_classes, note = classes_are_scored(one.classes, other.classes)
+    with_classes, about_classes = classes_are_scored(one.classes, other.classes)
+    if one.classes is not None and other.classes is not None:
+        about_classes += note_on_classes(one.classes.values(), other.classes.values())
     return LabelPair(
         (truth.title, prediction.title),
         one.label_map,
@@ -196,7 +199,7 @@ def _pair(truth: ComparedSide, prediction: ComparedSide) -> LabelPair:
         one.classes if with_classes else None,
         other.classes if with_classes else None,
         one.pixel_size or other.pixel_size,
-        tuple(dict.fromkeys([*one.notes, *other.notes, *filter(None, [note])])),
+        tuple(dict.fromkeys([*one.notes, *other.notes, *about_classes])),
     )
 
 
