@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from canvas_mouse import Mouse
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
+from histoloom.gui import train_dock
 from histoloom.gui.canvas import Canvas, canvas_of
+from histoloom.jobs import recent_runs, training_process
 from histoloom.layouts import Layout, Nucleus, Outline
 
 PIXEL_SIZE = 0.5
@@ -58,3 +61,16 @@ def canvas(viewer: ViewerModel, layout: Layout) -> Canvas:
 @pytest.fixture
 def mouse(viewer: ViewerModel) -> Mouse:
     return Mouse(viewer, PIXEL_SIZE)
+
+
+@pytest.fixture
+def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep runs apart from those of other tests, and end the processes that a failed test leaves."""
+    monkeypatch.setattr(recent_runs, "recent_runs_file", lambda: tmp_path / "state" / "runs.json")
+    # Tests wait for these processes, also on machines that are busy with others.
+    monkeypatch.setattr(training_process, "_NICER_BY", 1)
+    monkeypatch.setattr(train_dock, "fresh_run_folder", lambda system, _day: tmp_path / f"{system}-run")
+    yield tmp_path
+    for each in list(training_process._started.values()):
+        each.kill()
+        each.wait()

@@ -21,7 +21,6 @@ from histoloom.gui.closing_question import Closing
 from histoloom.gui.status_card import Level
 from histoloom.gui.train_dock import TrainDock
 from histoloom.gui.training_session import training_session_of
-from histoloom.jobs import recent_runs, training_process
 from histoloom.jobs.processor import background_threads
 from histoloom.jobs.training_estimate import EstimatedTraining
 from histoloom.jobs.training_order import TrainingOrder
@@ -32,6 +31,8 @@ from histoloom.tiles.samples import embedded_sample
 from histoloom.tiles.tile import Tile
 from histoloom.training.systems.pix2pix_recipe import Pix2PixRecipe
 from tile_folders import write_tiles
+
+pytestmark = pytest.mark.usefixtures("own_runs")
 
 PATIENCE_MS = 240_000
 SMALL = {
@@ -50,19 +51,6 @@ SMALL = {
     "device": "cpu",
     "precision": "32-true",
 }
-
-
-@pytest.fixture(autouse=True)
-def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Keep runs apart from those of other tests, and end the processes that a failed test leaves."""
-    monkeypatch.setattr(recent_runs, "recent_runs_file", lambda: tmp_path / "state" / "runs.json")
-    # Tests wait for these processes, also on machines that are busy with others.
-    monkeypatch.setattr(training_process, "_NICER_BY", 1)
-    monkeypatch.setattr(train_dock, "fresh_run_folder", lambda system, _day: tmp_path / f"{system}-run")
-    yield tmp_path
-    for each in list(training_process._started.values()):
-        each.kill()
-        each.wait()
 
 
 @pytest.fixture
@@ -108,6 +96,7 @@ def test_a_training_is_started_paused_stopped_found_again_resumed_and_exported(
     run = dock.session.run
     process = psutil.Process(run._process.pid)
     assert process.nice() == min(psutil.Process().nice() + 1, 19)
+    qtbot.waitUntil(lambda: bool(process.environ()), timeout=PATIENCE_MS)  # it may be just about to become Python
     assert process.environ()["OMP_NUM_THREADS"] == str(background_threads())
 
     frozen = open_tile_folder(run.folder / "start" / "canvas")
@@ -302,7 +291,7 @@ def test_layers_of_the_viewer_are_paired_and_frozen_as_they_are(
     choice = dock.data.choice()
     expected = pixels.copy()
     image.data[:] = 0
-    folder = open_tile_folder(choice.written(tmp_path, crop=16.0))
+    folder = open_tile_folder(*choice.written(tmp_path, crop=16.0))
     opened = [folder.open(each) for each in folder.ids]
     assert sorted(each.shape for each, _ in opened) == [(64, 80), (100, 120)]
     read, layout = next(each for each in opened if each[0].shape == (64, 80))

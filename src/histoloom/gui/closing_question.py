@@ -21,6 +21,15 @@ class Closing(Enum):
     CANCEL = "Cancel"
 
 
+_questions: weakref.WeakKeyDictionary[QMainWindow, ClosingQuestion] = weakref.WeakKeyDictionary()
+
+
+def ask_before_closing(window: QMainWindow) -> None:
+    """Watch a window, once however many docks want it; see `ClosingQuestion`."""
+    if window not in _questions:
+        _questions[window] = ClosingQuestion(window)
+
+
 class ClosingQuestion(QObject):
     """Watches a window, and asks before it is closed while trainings are under way.
 
@@ -66,7 +75,7 @@ def ask(under_way: list[TrainingRun], window: QMainWindow | None) -> Closing:
     box.setWindowTitle("A training is under way")
     names = ", ".join(f"'{each.folder.name}'" for each in under_way)
     box.setText(f"{names} is being trained. Keep training without napari, or stop after a checkpoint?")
-    box.setInformativeText("Opening the Train generator dock again finds the run in either case.")
+    box.setInformativeText("Opening the dock again finds the run in either case.")
     roles = {
         Closing.KEEP: QMessageBox.ButtonRole.AcceptRole,
         Closing.STOP: QMessageBox.ButtonRole.DestructiveRole,

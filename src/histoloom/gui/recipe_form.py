@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin
 
@@ -37,6 +37,8 @@ class RecipeForm(QWidget):
         Names of fields that are set from elsewhere.
     advanced
         Names of fields that are folded away at first.
+    choices
+        What fields of words may be, by name, where that is known; the recipe itself takes others too.
     parent
         Qt parent.
     """
@@ -49,9 +51,11 @@ class RecipeForm(QWidget):
         recipe_type: type[Recipe],
         hidden: Collection[str] = (),
         advanced: Collection[str] = (),
+        choices: Mapping[str, Sequence[str]] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self._choices = choices or {}
         self._type = recipe_type
         self._recipe = recipe_type()
         self._widgets: dict[str, Any] = {}
@@ -92,6 +96,8 @@ class RecipeForm(QWidget):
                 value = getattr(recipe, name)
                 if isinstance(value, float):
                     _make_room(widget, value)
+                elif name in self._choices and value not in widget.choices:
+                    widget.choices = [*widget.choices, value]
                 widget.value = _SEPARATOR.join(value) if isinstance(value, tuple) else value
         finally:
             self._is_loading = False
@@ -116,7 +122,7 @@ class RecipeForm(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name in names:
             field = self._type.model_fields[name]
-            widget = _widget_of(name, field)
+            widget = _widget_of(name, field, self._choices.get(name))
             if widget is None:
                 continue
             self._widgets[name] = widget
@@ -154,16 +160,20 @@ class RecipeForm(QWidget):
         self.changed.emit(recipe)
 
 
-def _widget_of(name: str, field: FieldInfo) -> Any:
+def _widget_of(name: str, field: FieldInfo, choices: Sequence[str] | None = None) -> Any:
     """Return a magicgui widget for a field, or None if no form can show it."""
     annotation: Any = field.annotation
+    options: dict[str, Any]
+    if choices is not None:
+        options = {"tooltip": field.description or "", "choices": list(choices)}
+        return create_widget(value=field.default, annotation=annotation, name=name, options=options)
     if annotation == _NAMES:
         tooltip = f"{field.description or ''} Separate them by commas.".strip()
         names = _SEPARATOR.join(field.default)
         return create_widget(value=names, annotation=str, name=name, options={"tooltip": tooltip})
     if not (annotation in {bool, int, float, str} or get_origin(annotation) is Literal):
         return None
-    options: dict[str, Any] = {"tooltip": field.description or ""}
+    options = {"tooltip": field.description or ""}
     if annotation in {int, float}:
         options |= _limits(field, annotation is int)
     elif get_origin(annotation) is Literal:

@@ -1,4 +1,7 @@
-"""The *Train generator* dock: tiles, a system and its recipe in; curves, previews and bundles out."""
+"""The *Train generator* dock: tiles, a system and its recipe in; curves, previews and bundles out.
+
+It is also what docks of other trainings are made of, such as `histoloom.gui.train_segmenter_dock`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,14 @@ from histoloom.gui.train_dock_parts import FOLLOW, SET_UP, TrainDockParts
 from histoloom.gui.training_session import training_session_of
 from histoloom.jobs.recent_runs import recent_runs
 from histoloom.jobs.training_estimate import EstimatedTraining, ask_for_estimate, devices_by_name, words_of_duration
-from histoloom.jobs.training_order import TrainingOrder, fresh_run_folder, make_ready, system_of
+from histoloom.jobs.training_order import (
+    TrainingOrder,
+    fresh_run_folder,
+    make_ready,
+    system_of,
+    systems_that_train,
+    what_is_trained,
+)
 from histoloom.jobs.training_run import TrainingRun, TrainingState, TrainingStatus, refuse_second_training
 from histoloom.runs import RECIPE, START
 from histoloom.training.events import CheckpointSaved, PreviewSaved, TrainingEvent
@@ -31,6 +41,10 @@ if TYPE_CHECKING:
     import napari
 
 _NEW = "New run"
+_BEGIN = {
+    "generator": "Choose tiles with labels, a system and its recipe, then start.",
+    "segmenter": "Choose tiles with labels, an architecture and its recipe, then start.",
+}
 _LEVELS: dict[TrainingState, Level] = {
     "starting": Level.WORKING,
     "training": Level.WORKING,
@@ -55,7 +69,7 @@ class TrainDock(TrainDockParts):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__(canvas_of(napari_viewer))
-        self.session = training_session_of(self.canvas)
+        self.session = training_session_of(self.canvas, self.trains)
         self._preparing, self._estimating, self._asking = LatestCall(self), LatestCall(self), LatestCall(self)
         self._estimate_unwanted = threading.Event()
         self._is_closed = threading.Event()
@@ -63,7 +77,7 @@ class TrainDock(TrainDockParts):
         self._asked_for_devices = False
         self._connect()
         self._suggest_folder()
-        self.card.show_status(Level.OK, "Choose tiles with labels, a system and its recipe, then start.")
+        self.card.show_status(Level.OK, _BEGIN[self.trains])
         if self.session.open_under_way():
             self._on_opened(self.session.run)
             self.pages.setCurrentIndex(FOLLOW)
@@ -80,16 +94,32 @@ class TrainDock(TrainDockParts):
         self._suggest_folder()
         try:
             refuse_second_training()
-            choice, system, recipe = self.data.choice(), self.recipe.system.currentText(), self.recipe.recipe
+            order_in = self.chosen_order()
             folder = Path(self.folder.text().strip()).expanduser()
             make_ready(folder)
         except HistoloomError as error:
             self._on_error(error)
             return
+        self.start_order(order_in, folder)
 
-        def prepare() -> TrainingOrder:
-            data = choice.written(folder / START, recipe.crop_size * recipe.pixel_size)
-            return TrainingOrder(system, recipe, (data,), choice.tile_pixel_size, (choice.licence,))
+    def chosen_order(self) -> Callable[[Path], TrainingOrder]:
+        """Return what makes the order of what is chosen now, given a folder in which it may freeze tiles.
+
+        Raises
+        ------
+        HistoloomError
+            If what is chosen cannot be trained on.
+        """
+        choice, system, recipe = self.data.choice(), self.recipe.system.currentText(), self.recipe.recipe
+
+        def order_in(folder: Path) -> TrainingOrder:
+            data = choice.written(folder, recipe.crop_size * recipe.pixel_size)
+            return TrainingOrder(system, recipe, data, choice.tile_pixel_size, choice.licences)
+
+        return order_in
+
+    def start_order(self, order_in: Callable[[Path], TrainingOrder], folder: Path) -> None:
+        """Freeze what an order needs into a run folder that is ready, in the background, and start."""
 
         def prepared(order: TrainingOrder) -> None:
             self._try(lambda: self.session.start(order, folder))
@@ -97,7 +127,7 @@ class TrainDock(TrainDockParts):
 
         self.cancel_estimate()
         self.card.show_status(Level.WORKING, "Freezing the tiles into the run's folder…")
-        self._preparing.start(prepare, prepared, self._on_error)
+        self._preparing.start(lambda: order_in(folder / START), prepared, self._on_error)
         self._enable()
 
     def estimate_training(self) -> None:
@@ -106,7 +136,7 @@ class TrainDock(TrainDockParts):
             self.cancel_estimate()
             return
         try:
-            choice, system, recipe = self.data.choice(), self.recipe.system.currentText(), self.recipe.recipe
+            order_in = self.chosen_order()
         except HistoloomError as error:
             self._on_error(error)
             return
@@ -114,9 +144,7 @@ class TrainDock(TrainDockParts):
 
         def work() -> EstimatedTraining | None:
             with tempfile.TemporaryDirectory(prefix="histoloom-tiles-") as name:
-                data = choice.written(Path(name), recipe.crop_size * recipe.pixel_size)
-                order = TrainingOrder(system, recipe, (data,), choice.tile_pixel_size, (choice.licence,))
-                return ask_for_estimate(order, unwanted.is_set)
+                return ask_for_estimate(order_in(Path(name)), unwanted.is_set)
 
         self.estimated.setText("Trying a few steps…")
         self.estimate.setText("Cancel the estimate")
@@ -150,10 +178,16 @@ class TrainDock(TrainDockParts):
         if folder is None:
             self.session.close()
             self.pages.setCurrentIndex(SET_UP)
-            self.card.show_status(Level.OK, "Choose tiles with labels, a system and its recipe, then start.")
+            self.card.show_status(Level.OK, _BEGIN[self.trains])
         elif not (folder / RECIPE).is_file() and not (folder / START).is_dir():
             self.card.show_status(
                 Level.ERROR, f"'{folder.name}' holds no run (there is no '{RECIPE}' in it); choose a run's folder."
+            )
+            self._list_runs()
+        elif what_is_trained(folder) not in {None, self.trains}:
+            self.card.show_status(
+                Level.ERROR,
+                f"'{folder.name}' trains a {what_is_trained(folder)}; open it in the dock that trains such.",
             )
             self._list_runs()
         else:
@@ -254,13 +288,15 @@ class TrainDock(TrainDockParts):
 
     def _show_recipe_of(self, run: TrainingRun) -> None:
         system = system_of(run.folder)
-        if system is not None and (run.folder / RECIPE).is_file():
+        if system in systems_that_train(self.trains) and (run.folder / RECIPE).is_file():
             self.recipe.show_recipe(system, recipe_type(system).from_file(run.folder / RECIPE))
 
     def _list_runs(self) -> None:
         self.runs.clear()
         self.runs.addItem(_NEW, None)
         for folder in recent_runs():
+            if what_is_trained(folder) not in {None, self.trains}:
+                continue
             self.runs.addItem(folder.name, folder)
             self.runs.setItemData(self.runs.count() - 1, str(folder), 3)  # the tooltip's role
         run = self.session.run

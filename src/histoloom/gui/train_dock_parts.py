@@ -1,8 +1,8 @@
-"""The widgets of the *Train generator* dock and how they lie; what they do is in `histoloom.gui.train_dock`."""
+"""The widgets of the docks that train and how they lie; what they do is in `histoloom.gui.train_dock`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -27,6 +27,7 @@ from histoloom.gui.training_data_panel import TrainingDataPanel
 from histoloom.gui.training_previews_panel import TrainingPreviewsPanel
 from histoloom.gui.training_recipe_panel import TrainingRecipePanel
 from histoloom.gui.words import Words
+from histoloom.jobs.training_order import Trained, systems_that_train
 
 if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
@@ -42,6 +43,9 @@ class TrainDockParts(QScrollArea):
     canvas
         The canvas of the viewer.
     """
+
+    trains: ClassVar[Trained] = "generator"
+    """What its systems train."""
 
     def __init__(self, canvas: Canvas) -> None:
         super().__init__()
@@ -64,7 +68,7 @@ class TrainDockParts(QScrollArea):
         self.progress.setAccessibleName("Steps done")
         self.timing = Words("color: gray;")
         self.data = TrainingDataPanel(canvas)
-        self.recipe = TrainingRecipePanel()
+        self.recipe = TrainingRecipePanel(systems_that_train(self.trains))
         self.folder = QLineEdit()
         self.folder.setAccessibleName("Run folder")
         self.folder.setToolTip("Where recipe, events, previews, checkpoints and bundles go; a new or empty folder.")
@@ -76,11 +80,19 @@ class TrainDockParts(QScrollArea):
         self.devices = Words("color: gray;")
         self.warning = Words("color: #e69f00;")
         self.curves = TrainingCurves()
-        self.previews = TrainingPreviewsPanel(canvas)
+        self.previews = TrainingPreviewsPanel(canvas, self.trains)
         self.pages = QTabWidget()
         self.pages.addTab(self._set_up_page(), "Set up")
         self.pages.addTab(self._follow_page(), "Follow")
         self._lay_out()
+
+    def _more_to_set_up(self) -> list[QWidget]:
+        """Return what else a training is set up with, beneath the tiles; made here."""
+        return []
+
+    def _more_to_follow(self) -> list[QWidget]:
+        """Return what else is shown of a training, beneath the curves; made here."""
+        return []
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -107,7 +119,8 @@ class TrainDockParts(QScrollArea):
         page = QWidget()
         column = QVBoxLayout(page)
         column.addWidget(QLabel("<b>Tiles</b>"))
-        column.addWidget(self.data)
+        for each in (self.data, *self._more_to_set_up()):
+            column.addWidget(each)
         folder = QHBoxLayout()
         folder.addWidget(self.folder, 1)
         folder.addWidget(self.browse)
@@ -116,7 +129,7 @@ class TrainDockParts(QScrollArea):
         column.addLayout(form)
         for each in (self.estimate, self.estimated, self.devices):
             column.addWidget(each)
-        folded = QCollapsible("System and recipe")
+        folded = QCollapsible("System and recipe" if self.trains == "generator" else "Architecture and recipe")
         folded.setDuration(0)
         folded.addWidget(self.recipe)
         folded.expand(animate=False)
@@ -127,8 +140,7 @@ class TrainDockParts(QScrollArea):
     def _follow_page(self) -> QWidget:
         page = QWidget()
         column = QVBoxLayout(page)
-        column.addWidget(self.warning)
-        column.addWidget(self.curves)
-        column.addWidget(self.previews)
+        for each in (self.warning, self.curves, *self._more_to_follow(), self.previews):
+            column.addWidget(each)
         column.addStretch(1)
         return page

@@ -1,4 +1,4 @@
-"""Curves of a training: losses, and figures of what it weaves, over its steps."""
+"""Curves of a training: losses, scores of what it finds, and figures of what it weaves, over its steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _HEIGHT = 150
 
 
 class TrainingCurves(QWidget):
-    """Losses on training crops (drawn through) and held-out crops (dashed), then figures of diversity and colour.
+    """Losses on training crops (drawn through) and held-out crops (dashed), then scores, diversity and colour.
+
+    Of scores, the best one is marked: what a segmenter's training hands out are the weights that had it.
 
     Parameters
     ----------
@@ -28,6 +30,7 @@ class TrainingCurves(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.losses = _Plot("Losses", ("training", "held-out"))
+        self.scores = _Plot("Scores of held-out crops", ("score",), marks_best=True)
         self.diversity = _Plot("Diversity", ("diversity",))
         self.colour = _Plot("Colour drift", ("colour",))
         self.logarithmic = QCheckBox("Logarithmic losses")
@@ -36,6 +39,7 @@ class TrainingCurves(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.losses)
         column.addWidget(self.logarithmic)
+        column.addWidget(self.scores)
         column.addWidget(self.diversity)
         column.addWidget(self.colour)
         self.show_series(TrainingSeries())
@@ -48,7 +52,7 @@ class TrainingCurves(QWidget):
             plot.setVisible(bool(series.curves(group)))
 
     def _figures(self) -> tuple[tuple[_Plot, Group], ...]:
-        return (self.diversity, "diversity"), (self.colour, "colour")
+        return (self.scores, "score"), (self.diversity, "diversity"), (self.colour, "colour")
 
 
 class _Plot(QWidget):
@@ -60,15 +64,18 @@ class _Plot(QWidget):
         What screen readers call it.
     groups
         Whose curves are drawn; those of the second one dashed.
+    marks_best
+        Whether each curve's highest point is marked.
     """
 
-    def __init__(self, title: str, groups: tuple[Group, ...]) -> None:
+    def __init__(self, title: str, groups: tuple[Group, ...], *, marks_best: bool = False) -> None:
         super().__init__()
         import pyqtgraph
 
         self._pyqtgraph = pyqtgraph
         self._groups = groups
         self._title = title
+        self._best = pyqtgraph.ScatterPlotItem(symbol="star", size=13, pen=None) if marks_best else None
         self.lines: dict[tuple[Group, str], Any] = {}
         self.plot = pyqtgraph.PlotWidget(background=None)
         self.plot.setFixedHeight(_HEIGHT)
@@ -77,6 +84,9 @@ class _Plot(QWidget):
         self.plot.setMenuEnabled(False)
         self.plot.setLabel("bottom", "step")
         self.plot.getPlotItem().getAxis("left").setWidth(44)
+        if self._best is not None:
+            self._best.setZValue(1)
+            self.plot.addItem(self._best)
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setTextFormat(Qt.TextFormat.RichText)
@@ -98,7 +108,7 @@ class _Plot(QWidget):
     def show_series(self, series: TrainingSeries) -> None:
         """Draw the curves as they are now; those that are gone go."""
         drawn: dict[tuple[Group, str], Any] = {}
-        colored, plain = [], []
+        colored, plain, best = [], [], []
         names = list(dict.fromkeys(name for group in self._groups for name in series.curves(group)))
         for group in self._groups:
             for name, curve in series.curves(group).items():
@@ -112,6 +122,9 @@ class _Plot(QWidget):
                 line.setData(curve.steps, curve.values, symbol=symbol, symbolBrush=color)
                 drawn[group, name] = line
                 shown = f"{name}{' (held out)' if is_dashed else ''} {curve.values[-1]:.4g}"
+                if self._best is not None and curve.best is not None:
+                    best.append({"pos": curve.best, "brush": color})
+                    shown += f", best {curve.best[1]:.4g} at step {curve.best[0]:,}"
                 colored.append(
                     f'<span style="color: {color};">{"┅" if is_dashed else "━"}</span>&nbsp;{_unbroken(shown)}'
                 )
@@ -119,6 +132,8 @@ class _Plot(QWidget):
         for line in self.lines.values():
             self.plot.removeItem(line)
         self.lines = drawn
+        if self._best is not None:
+            self._best.setData(best)
         self.words.setText(" &nbsp;".join(colored) or "Nothing yet.")
         self.plot.setAccessibleName(f"{self._title}: {', '.join(plain) or 'nothing yet'}")
 

@@ -30,26 +30,26 @@ class DataChoice:
     Parameters
     ----------
     name
-        What bundles call them.
-    folder
-        The folder that they lie in, or None for those of the viewer.
+        What bundles call those of the viewer.
+    folders
+        The folders that they lie in; none for those of the viewer.
     tiles
         Returns those of the viewer as they were when they were chosen; it may take long.
     tile_pixel_size
-        µm per pixel of a folder's tiles, or None for what their files say.
-    licence
-        Under which licence they may be used.
+        µm per pixel of the folders' tiles, or None for what their files say.
+    licences
+        Under which licence each folder, or the viewer's tiles, may be used.
     """
 
     name: str
-    folder: Path | None
+    folders: tuple[Path, ...]
     tiles: Callable[[], list[LabelledTile]]
     tile_pixel_size: float | None = None
-    licence: str = "unknown"
+    licences: tuple[str, ...] = ("unknown",)
 
-    def written(self, folder: Path, crop: float) -> Path:
-        """Return the folder to train on: the chosen one, or one made in ``folder``; see `freeze_tiles`."""
-        return self.folder if self.folder is not None else freeze_tiles(self.tiles(), folder / self.name, crop)
+    def written(self, folder: Path, crop: float) -> tuple[Path, ...]:
+        """Return the folders to train on: the chosen ones, or one made in ``folder``; see `freeze_tiles`."""
+        return self.folders or (freeze_tiles(self.tiles(), folder / self.name, crop),)
 
 
 def canvas_tiles(canvas: Canvas) -> Callable[[], list[LabelledTile]]:

@@ -1,4 +1,4 @@
-"""Choosing what to train on: a folder, the canvas, or layers of the viewer."""
+"""Choosing what to train on: folders, the canvas, or layers of the viewer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from histoloom.errors import HistoloomError, TrainingError
+from histoloom.gui.folder_rows import FolderRows
 from histoloom.gui.latest_call import LatestCall
 from histoloom.gui.look_chooser import narrow
 from histoloom.gui.training_data import (
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
 
 FOLDER, CANVAS, LAYERS = range(3)
-_TITLES = ("A folder of tiles with labels", "The tile and nuclei on the canvas", "Layers of the viewer")
+_TITLES = ("Folders of tiles with labels", "The tile and nuclei on the canvas", "Layers of the viewer")
 _LEFT_OUT = "(left out)"
 
 
@@ -67,9 +65,7 @@ class TrainingDataPanel(QWidget):
         self.source.addItems(_TITLES)
         self.source.setAccessibleName("What to train on")
         narrow(self.source)
-        self.folder = QLineEdit()
-        self.folder.setPlaceholderText("Folder with images and labels")
-        self.folder.setAccessibleName("Folder of tiles with labels")
+        self.folders = FolderRows("tiles with labels")
         self.found, self.canvas_words = Words(), Words()
         self.pairs: list[tuple[Any, QComboBox]] = []
         self._chosen: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -80,9 +76,12 @@ class TrainingDataPanel(QWidget):
         self.pixel_size.setSingleStep(0.05)
         self.pixel_size.setSuffix(" µm")
         self.pixel_size.setSpecialValueText("as the files say")
-        self.pixel_size.setAccessibleName("Pixel size of the folder's tiles")
+        self.pixel_size.setAccessibleName("Pixel size of the folders' tiles")
         self.licence = QLineEdit("unknown")
-        self.licence.setToolTip("Licence of the tiles; every bundle that is trained on them says it.")
+        self.licence.setToolTip(
+            "Licence of the tiles; every bundle that is trained on them says it. Of several folders, give one for all "
+            "or one for each, separated by semicolons."
+        )
         self.licence.setAccessibleName("Licence of the tiles")
         self._lay_out()
         self._connect()
@@ -99,40 +98,44 @@ class TrainingDataPanel(QWidget):
         TrainingError
             If nothing usable is chosen; the sentence says what to do.
         """
-        licence = self.licence.text().strip() or "unknown"
         match self.source.currentIndex():
             case 0:
-                text = self.folder.text().strip()
-                if not text:
+                folders = self.folders.folders
+                if not folders:
                     raise TrainingError("There is nothing to train on yet; choose a folder of tiles with labels.")
-                folder = Path(text).expanduser()
-                return DataChoice(folder.name, folder, list, self.pixel_size.value() or None, licence)
+                licences = self._licences(len(folders))
+                return DataChoice("folders", folders, list, self.pixel_size.value() or None, licences)
             case 1:
-                return DataChoice("canvas", None, canvas_tiles(self._canvas), None, licence)
+                return DataChoice("canvas", (), canvas_tiles(self._canvas), None, self._licences(1))
             case _:
                 pairs = [(image, combo.currentData()) for image, combo in self.pairs]
                 chosen = [(image, labels) for image, labels in pairs if labels is not None]
-                return DataChoice("layers", None, layer_tiles(chosen, self._canvas), None, licence)
+                return DataChoice("layers", (), layer_tiles(chosen, self._canvas), None, self._licences(1))
 
-    def choose_folder(self, folder: Path) -> None:
-        """Train on a folder; what is found in it is said a moment later."""
+    def choose_folder(self, *folders: Path) -> None:
+        """Train on one folder, or on several; what is found in them is said a moment later."""
         self.source.setCurrentIndex(FOLDER)
-        self.folder.setText(str(folder))
-        self.look_into_folder()
+        self.folders.show_folders(*folders)
 
-    def look_into_folder(self) -> None:
-        """Say what is in the folder, in the background."""
-        text = self.folder.text().strip()
+    def look_into_folders(self) -> None:
+        """Say what is in the folders, in the background."""
+        folders = self.folders.folders
         self.changed.emit()
-        if not text:
+        if not folders:
+            self._call.cancel()
             self.found.setText("")
             return
         self.found.setText("Looking into it…")
-        self._call.start(
-            lambda: open_tile_folder(Path(text).expanduser()).description,
-            lambda description: self.found.setText(f"{description}."),
-            self._on_error,
-        )
+        self._call.start(lambda: _described(folders), self.found.setText, self._on_error)
+
+    def _licences(self, count: int) -> tuple[str, ...]:
+        given = [each.strip() for each in self.licence.text().split(";") if each.strip()] or ["unknown"]
+        if len(given) not in {1, count}:
+            raise TrainingError(
+                f"There are {len(given)} licences for {count} {'folder' if count == 1 else 'folders'} of tiles; give "
+                "one for all, or one for each, separated by semicolons."
+            )
+        return tuple(given * count if len(given) == 1 else given)
 
     def list_layers(self, *_: object) -> None:
         """Offer the layers that the viewer has now; what was chosen for those that stay is kept."""
@@ -169,18 +172,11 @@ class TrainingDataPanel(QWidget):
         return events.inserted, events.removed
 
     def _lay_out(self) -> None:
-        browse = QPushButton("…")
-        browse.setFixedWidth(28)
-        browse.setAccessibleName("Choose the folder of tiles")
-        browse.clicked.connect(self._on_browse)
-        where = QHBoxLayout()
-        where.addWidget(self.folder, 1)
-        where.addWidget(browse)
         size = QFormLayout()
         size.addRow("Pixel size", self.pixel_size)
         self.pages = [QWidget() for _ in _TITLES]
         for page, parts in zip(
-            self.pages, ((where, self.found, size), (self.canvas_words,), (self._rows,)), strict=True
+            self.pages, ((self.folders, self.found, size), (self.canvas_words,), (self._rows,)), strict=True
         ):
             inner = QVBoxLayout(page)
             inner.setContentsMargins(0, 0, 0, 0)
@@ -198,7 +194,7 @@ class TrainingDataPanel(QWidget):
 
     def _connect(self) -> None:
         self.source.currentIndexChanged.connect(self._on_source)
-        self.folder.editingFinished.connect(self.look_into_folder)
+        self.folders.changed.connect(self.look_into_folders)
         self.pixel_size.valueChanged.connect(lambda _value: self.changed.emit())
         self._canvas.tile_changed.connect(self._describe_canvas)
         self._canvas.layout_replaced.connect(self._describe_canvas)
@@ -218,11 +214,6 @@ class TrainingDataPanel(QWidget):
         for index, page in enumerate(self.pages):
             page.setVisible(index == self.source.currentIndex())
 
-    def _on_browse(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Folder of tiles with labels", self.folder.text())
-        if name:
-            self.choose_folder(Path(name))
-
     def _on_error(self, error: Exception) -> None:
         text = str(error) if isinstance(error, HistoloomError) else f"The folder cannot be read ({error})."
         self.found.setText("")
@@ -237,3 +228,10 @@ class TrainingDataPanel(QWidget):
         self.canvas_words.setText(
             f"{height} × {width} pixels and {len(layout.nuclei):,} nuclei, cut into pieces so that some are held out."
         )
+
+
+def _described(folders: tuple[Path, ...]) -> str:
+    found = [open_tile_folder(each).description for each in folders]
+    if len(folders) == 1:
+        return f"{found[0]}."
+    return "\n".join(f"{folder.name}: {each}." for folder, each in zip(folders, found, strict=True))

@@ -1,4 +1,4 @@
-"""What a training weaves: previews in one layer, checkpoints beside each other, and the export of one of them."""
+"""What a training weaves or finds: previews in one layer, checkpoints side by side, and the export of one of them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from histoloom.errors import HistoloomError, RunError
 from histoloom.gui.canvas_layers import PREVIEW
 from histoloom.gui.latest_call import LatestCall
 from histoloom.jobs.checkpoint_sheets import read_preview, side_by_side
+from histoloom.jobs.training_order import Trained
 from histoloom.models import BUNDLE_SUFFIX, bundle_folder, load_bundle, save_bundle
 from histoloom.runs import Run
 
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 _MOST_COMPARED = 6
 _STEP = Qt.ItemDataRole.UserRole
 _LIST_HEIGHT = 110
+_COLUMNS = {
+    "generator": "layout, real tile, and what is woven from the layout",
+    "segmenter": "held-out picture, its nuclei, and those found (white: both, green: not there, magenta: missed)",
+}
+_FIRST_COLUMNS = {"generator": "Layout and real tile", "segmenter": "Picture and its nuclei"}
+_DOES = {"generator": "weave", "segmenter": "find"}
+_OFFERED_BY = {"generator": "the Weave dock", "segmenter": "Find nuclei, in the Tiles dock,"}
 
 
 class TrainingPreviewsPanel(QWidget):
@@ -42,6 +50,8 @@ class TrainingPreviewsPanel(QWidget):
     ----------
     canvas
         In whose viewer previews are shown, right of the canvas.
+    trained
+        What the runs train.
     parent
         Qt parent.
     """
@@ -49,8 +59,9 @@ class TrainingPreviewsPanel(QWidget):
     told = Signal(bool, str)
     """(good, sentence) about what was asked for."""
 
-    def __init__(self, canvas: Canvas, parent: QWidget | None = None) -> None:
+    def __init__(self, canvas: Canvas, trained: Trained = "generator", parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._trained = trained
         self._canvas = canvas
         self._run: Run | None = None
         self._reading, self._exporting = LatestCall(self), LatestCall(self)
@@ -68,7 +79,7 @@ class TrainingPreviewsPanel(QWidget):
         self.export = QPushButton("Export bundle…")
         self.export.setToolTip("Write the selected step's network as one file.")
         self.keep = QPushButton("Add to my bundles")
-        self.keep.setToolTip("Put the selected step's network where the Weave dock offers it.")
+        self.keep.setToolTip(f"Put the selected step's network where {_OFFERED_BY[trained]} offers it.")
         self._lay_out()
         self.steps.currentItemChanged.connect(lambda *_: self._enable())
         self.steps.itemChanged.connect(lambda *_: self._enable())
@@ -148,7 +159,8 @@ class TrainingPreviewsPanel(QWidget):
             )
             return
         self.follow.setChecked(False)
-        words = f"Layout and real tile, then what steps {', '.join(f'{each:,}' for each in paths)} weave."
+        steps_in_words = ", ".join(f"{each:,}" for each in paths)
+        words = f"{_FIRST_COLUMNS[self._trained]}, then what steps {steps_in_words} {_DOES[self._trained]}."
         self._read(
             lambda: side_by_side({step: read_preview(path) for step, path in paths.items()}, _cell_of(run)), words
         )
@@ -205,7 +217,7 @@ class TrainingPreviewsPanel(QWidget):
         if path is None:
             self.told.emit(False, f"Step {step:,} has no preview; select one that has.")
             return
-        self._read(lambda: read_preview(path), f"Step {step:,}: layout, real tile, and what is woven from the layout.")
+        self._read(lambda: read_preview(path), f"Step {step:,}: {_COLUMNS[self._trained]}.")
 
     def _read(self, read: Any, words: str) -> None:
         def done(pixels: NDArray[np.uint8]) -> None:

@@ -1,7 +1,8 @@
-"""Choosing a system and its recipe: presets, a file, or the form."""
+"""Choosing a system (or a segmenter's architecture) and its recipe: presets, a file, or the form."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -10,20 +11,27 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QPu
 from histoloom.errors import RecipeError
 from histoloom.gui.look_chooser import narrow
 from histoloom.gui.recipe_form import RecipeForm
+from histoloom.segmenters.registry import ARCHITECTURES
+from histoloom.training.appearance import AppearanceRecipe
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.presets import presets_of
-from histoloom.training.systems.registry import SYSTEMS, recipe_type
+from histoloom.training.systems.registry import recipe_type
 
 _OWN = "own settings"
 _AT_FIRST = ("steps", "batch_size", "crop_size", "pixel_size", "learning_rate", "seed", "device", "checkpoint_every")
 """Shared fields that are not folded away; fields of a system's own never are."""
 
+_OF_APPEARANCE = frozenset(AppearanceRecipe.model_fields)
+"""Fields of a segmenter's recipe that are folded away too, as there are many and few people change them."""
+
 
 class TrainingRecipePanel(QWidget):
-    """System, preset, file and form.
+    """System, preset, file and form; the system is not asked for where there is only one.
 
     Parameters
     ----------
+    systems
+        Names of those that can be chosen.
     parent
         Qt parent.
     """
@@ -33,10 +41,10 @@ class TrainingRecipePanel(QWidget):
     problem = Signal(str)
     """A sentence, if a file holds no recipe of the system."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, systems: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.system = QComboBox()
-        self.system.addItems(list(SYSTEMS))
+        self.system.addItems(list(systems))
         self.system.setAccessibleName("System to train")
         self.preset = QComboBox()
         self.preset.setAccessibleName("Preset of the recipe")
@@ -51,7 +59,8 @@ class TrainingRecipePanel(QWidget):
         preset.addWidget(self.preset, 1)
         preset.addWidget(self.from_file)
         form = QFormLayout()
-        form.addRow("System", self.system)
+        if len(systems) > 1:
+            form.addRow("System", self.system)
         form.addRow("Preset", preset)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -98,8 +107,8 @@ class TrainingRecipePanel(QWidget):
         self._show_form()
 
     def _form_of(self, system: str) -> RecipeForm:
-        shared = set(TrainingRecipe.model_fields)
-        return RecipeForm(recipe_type(system), advanced=shared.difference(_AT_FIRST))
+        folded = _OF_APPEARANCE.union(TrainingRecipe.model_fields).difference(_AT_FIRST)
+        return RecipeForm(recipe_type(system), advanced=folded, choices={"architecture": list(ARCHITECTURES)})
 
     def _show_form(self) -> None:
         self.form.changed.connect(self._on_changed)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow
 
-from histoloom.gui.closing_question import ClosingQuestion
+from histoloom.gui.closing_question import ask_before_closing
 from histoloom.jobs.recent_runs import remember_run
-from histoloom.jobs.training_order import TrainingOrder
+from histoloom.jobs.training_order import Trained, TrainingOrder, what_is_trained
 from histoloom.jobs.training_run import TrainingRun, TrainingStatus, refuse_second_training, runs_under_way
 
 if TYPE_CHECKING:
@@ -19,19 +19,25 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_MS = 500
 
-_sessions: weakref.WeakKeyDictionary[Canvas, TrainingSession] = weakref.WeakKeyDictionary()
+_sessions: weakref.WeakKeyDictionary[Canvas, dict[Trained, TrainingSession]] = weakref.WeakKeyDictionary()
 
 
-def training_session_of(canvas: Canvas) -> TrainingSession:
-    """Return the training session of a canvas, made at the first call."""
-    session = _sessions.get(canvas)
-    if session is None:
-        session = _sessions[canvas] = TrainingSession()
-    return session
+def training_session_of(canvas: Canvas, trained: Trained = "generator") -> TrainingSession:
+    """Return the session of a canvas that follows trainings of generators, or of segmenters, made at the first call."""
+    sessions = _sessions.setdefault(canvas, {})
+    if trained not in sessions:
+        sessions[trained] = TrainingSession(trained)
+    return sessions[trained]
 
 
 class TrainingSession(QObject):
-    """Follows one run, and tells what happens in it."""
+    """Follows one run, and tells what happens in it.
+
+    Parameters
+    ----------
+    trained
+        What such runs train; one that is under way is found again by it.
+    """
 
     opened = Signal(object)
     """The `TrainingRun` that is followed now, or None."""
@@ -40,11 +46,11 @@ class TrainingSession(QObject):
     changed = Signal(object)
     """The `TrainingStatus`, after it has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, trained: Trained = "generator") -> None:
         super().__init__()
+        self._trained = trained
         self.run: TrainingRun | None = None
         self._status: TrainingStatus | None = None
-        self._guard: ClosingQuestion | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)
@@ -56,8 +62,7 @@ class TrainingSession(QObject):
 
     def guard(self, window: QMainWindow) -> None:
         """Ask before a window is closed while trainings are under way."""
-        if self._guard is None or self._guard.window is not window:
-            self._guard = ClosingQuestion(window)
+        ask_before_closing(window)
 
     def start(self, order: TrainingOrder, folder: Path) -> None:
         """Start a training and follow it; raises as `TrainingRun.start`, and if another one is under way."""
@@ -80,7 +85,7 @@ class TrainingSession(QObject):
     def open_under_way(self) -> bool:
         """Follow a run that is under way, if there is one and none is followed yet; whether there is a run now."""
         if self.run is None:
-            under_way = runs_under_way()
+            under_way = [each for each in runs_under_way() if what_is_trained(each.folder) == self._trained]
             if under_way:
                 self.open(under_way[0].folder)
         return self.run is not None

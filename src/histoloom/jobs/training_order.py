@@ -7,15 +7,18 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from histoloom.errors import RunError, WriteError
+from histoloom.errors import RecipeError, RunError, WriteError
 from histoloom.runs import LOCK, PAUSE, RECIPE, START, STOP, Run
 from histoloom.training.recipe import TrainingRecipe
-from histoloom.training.systems.registry import SYSTEMS, recipe_type
+from histoloom.training.systems.registry import SYSTEMS, recipe_type, trains_segmenter
 from histoloom.writing import write_json
 
 ORDER = "order.json"
+
+Trained = Literal["generator", "segmenter"]
+"""What a run trains."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,24 @@ def system_of(folder: Path) -> str | None:
     names = set(Run(folder).recipe)
     # A run's recipe holds every field of its system's, and no two systems have the same ones.
     return next((each for each in SYSTEMS if set(recipe_type(each).model_fields) == names), None)
+
+
+def systems_that_train(trained: Trained) -> tuple[str, ...]:
+    """Return the names of the systems that train generators, or segmenters."""
+    return tuple(each for each in SYSTEMS if _trained_by(each) == trained)
+
+
+def what_is_trained(folder: Path) -> Trained | None:
+    """Return what a run trains, or None where nothing tells."""
+    try:
+        system = system_of(folder)
+        return None if system is None else _trained_by(system)
+    except (RunError, RecipeError):
+        return None
+
+
+def _trained_by(system: str) -> Trained:
+    return "segmenter" if trains_segmenter(system) else "generator"
 
 
 def _values_of(folder: Path) -> dict[str, Any] | None:

@@ -246,6 +246,8 @@ class TrainingRun:
             case "stopped":
                 return f"'{name}' was stopped at {reached}; {go_on}." if steps else f"'{name}' was stopped."
             case "finished":
+                if step < steps:
+                    return f"'{name}' is trained: {reached}, after which its score was no longer getting better."
                 return f"'{name}' is trained: {steps:,} steps."
             case "not begun":
                 return f"'{name}' has not been trained yet."

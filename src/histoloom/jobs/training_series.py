@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from histoloom.training.events import (
     CheckpointSaved,
@@ -18,7 +18,11 @@ from histoloom.training.events import (
     Validated,
 )
 
-Group = Literal["training", "held-out", "diversity", "colour"]
+Group = Literal["training", "held-out", "score", "diversity", "colour"]
+
+SCORES = ("dice",)
+"""What validations tell besides losses: more of it is better."""
+
 _WITHOUT_FIGURES = (
     CheckpointSaved, PreviewSaved, StepsDone, TrainingFailed, TrainingFinished, TrainingStarted, Validated,
 )  # fmt: skip
@@ -36,6 +40,14 @@ class Curve:
         self.steps.append(step)
         self.values.append(value)
 
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The first step with the highest value, and that value; None without values."""
+        if not self.steps:
+            return None
+        value = max(self.values)
+        return self.steps[self.values.index(value)], value
+
     def forget_after(self, step: int) -> None:
         """Drop the values of later steps."""
         while self.steps and self.steps[-1] > step:
@@ -47,10 +59,10 @@ class TrainingSeries:
     """Curves by group and name; what a resumed run does again replaces what it did before."""
 
     def __init__(self) -> None:
-        self._curves: dict[Group, dict[str, Curve]] = {"training": {}, "held-out": {}, "diversity": {}, "colour": {}}
+        self._curves: dict[Group, dict[str, Curve]] = {each: {} for each in get_args(Group)}
 
     def curves(self, group: Group) -> Mapping[str, Curve]:
-        """Return the curves of a group: losses on training or held-out crops, or figures of what is woven."""
+        """Return the curves of a group: losses on training or held-out crops, scores, or figures of what is woven."""
         return self._curves[group]
 
     def add(self, event: TrainingEvent) -> None:
@@ -62,7 +74,9 @@ class TrainingSeries:
         elif isinstance(event, StepsDone):
             self._add("training", event.step, event.losses)
         elif isinstance(event, Validated):
-            self._add("held-out", event.step, event.losses)
+            scores = {name: value for name, value in event.losses.items() if name in SCORES}
+            self._add("score", event.step, scores)
+            self._add("held-out", event.step, {name: event.losses[name] for name in event.losses if name not in scores})
         else:
             figures = figures_of(event)
             colour = {name: each for name, each in figures.items() if "shift" in name or "drift" in name}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from histoloom.errors import RecipeError
 from histoloom.training.recipe import TrainingRecipe
+from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
 
 if TYPE_CHECKING:
     from histoloom.training.data import TrainingData
@@ -41,6 +42,11 @@ def recipe_type(name: str) -> type[TrainingRecipe]:
     if name not in SYSTEMS:
         raise RecipeError(f"There is no system called '{name}'; choose one of: {', '.join(sorted(SYSTEMS))}.")
     return cast("type[TrainingRecipe]", _at(SYSTEMS[name][0]))
+
+
+def trains_segmenter(name: str) -> bool:
+    """Whether a system trains segmenters, not generators; raises `RecipeError` if there is no such system."""
+    return issubclass(recipe_type(name), SegmenterRecipe)
 
 
 def system_for(recipe: TrainingRecipe, data: TrainingData) -> System:
