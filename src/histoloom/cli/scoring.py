@@ -28,6 +28,7 @@ def score(
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     split: bool | None = None,
     hausdorff: bool = True,
+    ignore: Path | None = None,
 ) -> int:
     """Score predicted labels of nuclei against the true ones.
 
@@ -46,6 +47,9 @@ def score(
         Make each piece of a semantic mask a nucleus; with --no-split, take a label in several pieces for one nucleus.
     hausdorff
         Measure the objects' Hausdorff distance, which takes longer than all other scores.
+    ignore
+        A mask, or a folder of masks, that are not 0 where pixels count for nothing (default: NAME_ignore.png or the
+        like beside the truth, where there is one).
     """
     for each in (truth, prediction):
         if not each.exists():
@@ -55,12 +59,15 @@ def score(
             f"'{(truth if truth.is_dir() else prediction).name}' is a folder and the other is not; "
             "give two files or two folders."
         )
+    if ignore is not None and (not ignore.exists() or ignore.is_dir() != truth.is_dir()):
+        wanted = "a folder of masks" if truth.is_dir() else "a mask"
+        raise EvaluationError(f"What '--ignore' names, '{ignore.name}', is not {wanted}; give one.")
     if truth.is_dir():
-        found = score_folders(truth, prediction, split=split, hausdorff=hausdorff)
+        found = score_folders(truth, prediction, split=split, hausdorff=hausdorff, ignore=ignore)
         notes, values = found.notes, found.as_dict()
         shown = _folder_tables(found)
     else:
-        scores, said = score_files(truth, prediction, split=split, hausdorff=hausdorff)
+        scores, said = score_files(truth, prediction, split=split, hausdorff=hausdorff, ignore=ignore)
         notes, values = tuple(said), scores
         shown = _tables({"score": scores}, scores["classes"])
     for note in notes:

@@ -14,6 +14,7 @@ from histoloom.errors import EvaluationError, TileError
 from histoloom.layouts import Layout
 from histoloom.layouts.classes import DEFAULT_CLASS
 from histoloom.layouts.files import stated_pixel_size
+from histoloom.layouts.folder_recognition import is_ignore_mask
 from histoloom.layouts.geojson import geojson_header, layout_from_geojson
 from histoloom.layouts.hovernet_mat import read_hovernet_mat
 from histoloom.layouts.label_formats import read_types
@@ -169,7 +170,7 @@ def labels_in_folder(folder: str | Path) -> dict[str, LabelSource]:
     if not source.is_dir():
         raise EvaluationError(f"The folder '{source.name}' does not exist; check the name.")
     files = [each for each in sorted(source.iterdir()) if each.is_file() and not each.name.startswith(".")]
-    direct = [each for each in files if each.suffix.lower() in _SUFFIXES]
+    direct = [each for each in files if each.suffix.lower() in _SUFFIXES and not is_ignore_mask(each)]
     if direct and not any(each.suffix.lower() == ".xml" for each in files):
         # Of equal names the first written stays, so the best comes last.
         return {paired_name(each): label_file(each) for each in sorted(direct, key=_preference, reverse=True)}

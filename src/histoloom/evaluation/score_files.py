@@ -11,9 +11,18 @@ from typing import Any
 import numpy as np
 
 from histoloom.errors import EvaluationError
-from histoloom.evaluation.label_files import Labels, LabelSource, ReadableLabels, label_file, labels_in_folder
+from histoloom.evaluation.label_files import (
+    Labels,
+    LabelSource,
+    ReadableLabels,
+    label_file,
+    labels_in_folder,
+    paired_name,
+)
 from histoloom.evaluation.pixel_scores import mean_of
 from histoloom.evaluation.scores import Classes, LabelTally, Scores, check_pixel_sizes, tally_labels
+from histoloom.layouts.folder_recognition import IGNORE_ENDING, find_ignore_masks, ignore_mask_of
+from histoloom.layouts.label_pictures import LABEL_PICTURE_SUFFIXES, read_ignored
 
 _ClassNames = tuple[set[str], set[str]]
 """Of the truth's nuclei and of the prediction's."""
@@ -67,7 +76,12 @@ class FolderScores:
 
 
 def score_files(
-    truth: str | Path, prediction: str | Path, *, hausdorff: bool = True, split: bool | None = None
+    truth: str | Path,
+    prediction: str | Path,
+    *,
+    hausdorff: bool = True,
+    split: bool | None = None,
+    ignore: str | Path | None = None,
 ) -> tuple[Scores, list[str]]:
     """Return all scores of one file of labels against the true one, and notes about what was found.
 
@@ -80,6 +94,9 @@ def score_files(
         The files.
     hausdorff, split
         As of `histoloom.evaluation.score_labels`.
+    ignore
+        A mask that is not 0 where pixels count for nothing (default: ``NAME_ignore.png`` or the like beside the truth,
+        if there is one).
 
     Raises
     ------
@@ -88,7 +105,9 @@ def score_files(
     """
     notes: list[str] = []
     names: _ClassNames = set(), set()
-    tally = _tally(label_file(truth), label_file(prediction), hausdorff, split, notes, names)
+    mask = Path(ignore) if ignore is not None else ignore_mask_of(Path(truth), paired_name(Path(truth)))
+    tally = _tally(label_file(truth), label_file(prediction), hausdorff, split, notes, names, mask)
+    notes += _note_on_ignored(0 if mask is None else 1)
     return tally.scores(), [*notes, *note_on_classes(*names)]
 
 
@@ -98,6 +117,7 @@ def score_folders(
     *,
     hausdorff: bool = True,
     split: bool | None = None,
+    ignore: str | Path | None = None,
     on_image: Callable[[str, int, int], None] | None = None,
 ) -> FolderScores:
     """Return all scores of a folder of labels against the true ones.
@@ -111,6 +131,9 @@ def score_folders(
         The folders.
     hausdorff, split
         As of `histoloom.evaluation.score_labels`.
+    ignore
+        Folder of masks that are not 0 where pixels count for nothing, named as the truth or with ``_ignore`` after that
+        (default: those in the truth's folder; see `histoloom.layouts.open_tile_folder`).
     on_image
         Called before each image with its name, its number from 0, and how many there are.
 
@@ -128,6 +151,7 @@ def score_folders(
             f"The folders '{Path(truth).name}' and '{Path(prediction).name}' have no names in common (such as "
             f"{examples}); give labels of the same picture the same name."
         )
+    masks = _ignore_masks(Path(truth), ignore, names)
     notes: list[str] = []
     classes: _ClassNames = set(), set()
     pooled, per_image = LabelTally(hausdorff=None), {}
@@ -135,13 +159,13 @@ def score_folders(
         if on_image is not None:
             on_image(name, number, len(names))
         try:
-            tally = _tally(sides[0][name], sides[1][name], hausdorff, split, notes, classes)
+            tally = _tally(sides[0][name], sides[1][name], hausdorff, split, notes, classes, masks.get(name))
         except EvaluationError as error:
             raise EvaluationError(f"'{name}': {error}") from error
         pooled = tally if not number else pooled + tally
         per_image[name] = tally.scores()
     # Of all images at once: one alone may lack a class that the others have.
-    notes += note_on_classes(*classes)
+    notes += [*note_on_classes(*classes), *_note_on_ignored(len(masks.keys() & set(names)))]
     unpaired = {
         "truth": tuple(sorted(sides[0].keys() - sides[1].keys())),
         "prediction": tuple(sorted(sides[1].keys() - sides[0].keys())),
@@ -159,6 +183,7 @@ def _tally(
     split: bool | None,
     notes: list[str],
     names: _ClassNames,
+    mask: Path | None,
 ) -> LabelTally:
     one, other = read_pair(truth, prediction)
     notes += [*one.notes, *other.notes]
@@ -168,7 +193,29 @@ def _tally(
     classes = (one.classes, other.classes) if with_classes else (None, None)
     for own, found in zip(names, classes, strict=True):
         own.update((found or {}).values())
-    return tally_labels(one.label_map, other.label_map, *classes, hausdorff=hausdorff, split=split)
+    height, width = one.label_map.shape
+    ignore = None if mask is None else read_ignored(mask, (height, width))
+    return tally_labels(one.label_map, other.label_map, *classes, ignore=ignore, hausdorff=hausdorff, split=split)
+
+
+def _ignore_masks(truth: Path, folder: str | Path | None, names: Sequence[str]) -> dict[str, Path]:
+    if folder is None:
+        return find_ignore_masks(truth)
+    source = Path(folder)
+    if not source.is_dir():
+        raise EvaluationError(f"The folder '{source.name}' of regions to ignore does not exist; check the name.")
+    files = [each for each in sorted(source.iterdir()) if each.suffix.lower() in LABEL_PICTURE_SUFFIXES]
+    found = {each.stem.removesuffix(IGNORE_ENDING): each for each in files}
+    if not found.keys() & set(names):
+        raise EvaluationError(
+            f"No mask in the folder '{source.name}' has the name of a picture, such as '{names[0]}'; give regions to "
+            "ignore the names of the pictures that they belong to."
+        )
+    return found
+
+
+def _note_on_ignored(count: int) -> list[str]:
+    return [f"{_counted(count)} with regions to ignore, which count for nothing."] if count else []
 
 
 def classes_are_scored(truth: Classes, prediction: Classes) -> tuple[bool, list[str]]:

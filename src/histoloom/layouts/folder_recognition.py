@@ -19,6 +19,10 @@ _LABEL_FOLDERS = (
     "instances", "inst", "ground_truth", "groundtruth", "gt", "mat", "xml", "geojson", "gt_all",
 )  # fmt: skip
 _TYPE_FOLDERS = ("types", "classes")
+_IGNORE_FOLDERS = ("ignore", "ignored")
+IGNORE_ENDING = "_ignore"
+"""What the name of a mask of regions to ignore ends with, beside a picture or its labels."""
+_MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy")
 _LABEL_ENDINGS = ("_anno", "_labels", "_label", "_mask", "_masks", "_inst", "_gt", "-labels", "-mask")
 _COCO_BYTES = 2**29
 
@@ -61,6 +65,29 @@ def find_pairs(folder: Path) -> Pairs:
     return pairs
 
 
+def find_ignore_masks(folder: Path) -> dict[str, Path]:
+    """Return the mask of what is ignored of each tile that has one: ``ID_ignore.png``, or ``ignore/ID.png``."""
+    inner = {each.name.lower(): each for each in sorted(folder.iterdir()) if each.is_dir()}
+    found: dict[str, Path] = {}
+    for place in [folder, *(inner[name] for name in (*_IMAGE_FOLDERS, *_LABEL_FOLDERS) if name in inner)]:
+        for path in _files(place):
+            if is_ignore_mask(path):
+                found.setdefault(_stem(path)[: -len(IGNORE_ENDING)], path)
+    for place in (inner[name] for name in _IGNORE_FOLDERS if name in inner):
+        for path in _files(place):
+            if path.suffix.lower() in _MASK_SUFFIXES:
+                found.setdefault(_stem(path).removesuffix(IGNORE_ENDING), path)
+    return found
+
+
+def ignore_mask_of(labels: Path, name: str) -> Path | None:
+    """Return the mask of what is ignored of the picture ``name``, beside its labels or in ``ignore``, or None."""
+    endings = [(labels.parent, IGNORE_ENDING)]
+    endings += [(above / each, "") for above in (labels.parent, labels.parent.parent) for each in _IGNORE_FOLDERS]
+    places = (folder / f"{name}{ending}{suffix}" for folder, ending in endings for suffix in _MASK_SUFFIXES)
+    return next((each for each in places if each.is_file()), None)
+
+
 def count_labels(folder: Path) -> int:
     """Return how many label files a folder has that could belong to pictures."""
     folders = [each for each in folder.iterdir() if each.is_dir() and each.name.lower() in _LABEL_FOLDERS]
@@ -88,7 +115,7 @@ def _mask_folder_pairs(folder: Path) -> Pairs:
 def _pictures(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in _files(folder):
-        if path.suffix.lower() in PICTURE_SUFFIXES:
+        if path.suffix.lower() in PICTURE_SUFFIXES and not is_ignore_mask(path):
             found.setdefault(_stem(path), path)
     # "tile_mask.png" is labels only where there is a "tile.png" that it can belong to.
     return {stem: path for stem, path in found.items() if _label_stem(path) not in found}
@@ -99,7 +126,7 @@ def _labels_by_id(folders: Iterable[Path], *, endings_required: bool) -> dict[st
     for folder in folders:
         for path in _files(folder):
             name = _FORMAT_OF_SUFFIX.get(path.suffix.lower())
-            if name is None:
+            if name is None or is_ignore_mask(path):
                 continue
             stem = _label_stem(path)
             unmistakable = name in ("mat", "xml", "geojson", "npy")
@@ -108,6 +135,11 @@ def _labels_by_id(folders: Iterable[Path], *, endings_required: bool) -> dict[st
             for key in {_stem(path), stem or _stem(path)}:
                 found.setdefault(key, []).append((name, path))
     return found
+
+
+def is_ignore_mask(path: Path) -> bool:
+    """Whether a file is named as a mask of regions to ignore."""
+    return path.suffix.lower() in _MASK_SUFFIXES and _stem(path).lower().endswith(IGNORE_ENDING)
 
 
 def _label_stem(path: Path) -> str | None:

@@ -81,6 +81,32 @@ def read_mask_folder(masks: Sequence[Path], shape: tuple[int, int]) -> NDArray[n
     return label_map
 
 
+def read_ignored(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Read a mask of regions to ignore, such as ``ID_ignore.png``: ``bool (H, W)``, True where it is not 0.
+
+    Parameters
+    ----------
+    path
+        PNG, TIFF, BMP or NPY, of any kind; of colours, black is 0.
+    shape
+        Height and width of the picture that it belongs to.
+
+    Raises
+    ------
+    LayoutError
+        If the file is missing or damaged, or the mask has another size than its picture.
+    """
+    mask = np.squeeze(_read(path))
+    if mask.ndim == 3 and mask.shape[2] in (3, 4):
+        mask = np.asarray(mask[..., :3].any(axis=-1))
+    if mask.shape != shape:
+        raise LayoutError(
+            f"The regions to ignore in '{path.name}' are {_size(mask.shape)} pixels and their picture {_size(shape)}; "
+            "put masks and pictures of the same size together."
+        )
+    return np.asarray(mask != 0, np.bool_)
+
+
 def _read(path: Path) -> NDArray[Any]:
     try:
         match path.suffix.lower():

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from histoloom.errors import LayoutError, TileError
 from histoloom.keyed_random import keyed_hash
-from histoloom.layouts.folder_recognition import count_labels, find_pairs
+from histoloom.layouts.folder_recognition import count_labels, find_ignore_masks, find_pairs
 from histoloom.layouts.label_formats import LABEL_FORMATS, LabelSource, read_labels
+from histoloom.layouts.label_pictures import read_ignored
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.tiles.reading import open_tile
 from histoloom.tiles.tile import Tile
@@ -45,6 +47,8 @@ class TilePair:
         How the labels are stored, or None.
     organ
         What it is of, as the folder's table says, or None.
+    ignore_path
+        A mask of the regions that nothing shall be learnt from and that are not scored, or None; see `read_ignored`.
     """
 
     id: str
@@ -53,6 +57,7 @@ class TilePair:
     patient: str | None = None
     labels: LabelSource | None = None
     organ: str | None = None
+    ignore_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -92,11 +97,7 @@ class TileFolder:
         TileError, LayoutError
             If the id is unknown, a file is damaged, or labels and picture differ in size.
         """
-        pair = next((each for each in self.pairs if each.id == id), None)
-        if pair is None:
-            raise TileError(
-                f"The folder '{self.path.name}' has no tile '{id}'; choose one of its {len(self.pairs)} tiles."
-            )
+        pair = self._pair(id)
         tile = open_tile(pair.image_path)
         if self.pixel_size is not None:
             tile = replace(tile, pixel_size=self.pixel_size)
@@ -108,6 +109,17 @@ class TileFolder:
             tile.close()
             raise
         return tile, layout
+
+    def ignored(self, id: str, shape: tuple[int, int]) -> NDArray[np.bool_] | None:  # noqa: A002 - as in the table
+        """Return where a tile of a height and width is ignored, ``bool (H, W)``, or None where nothing says.
+
+        Raises
+        ------
+        TileError, LayoutError
+            If the id is unknown, or the mask is damaged or of another size.
+        """
+        path = self._pair(id).ignore_path
+        return None if path is None else read_ignored(path, shape)
 
     def split(
         self,
@@ -165,7 +177,18 @@ class TileFolder:
                 digest.update(tile.read().tobytes())
             if layout is not None:
                 digest.update(layout.rasterize().tobytes())
+            ignored = self.ignored(pair.id, tile.shape)
+            if ignored is not None:
+                digest.update(ignored.tobytes())
         return digest.hexdigest()
+
+    def _pair(self, id_: str) -> TilePair:
+        pair = next((each for each in self.pairs if each.id == id_), None)
+        if pair is None:
+            raise TileError(
+                f"The folder '{self.path.name}' has no tile '{id_}'; choose one of its {len(self.pairs)} tiles."
+            )
+        return pair
 
     def _groups(self, by: str) -> dict[str, list[str]]:
         if by == "tile":
@@ -197,7 +220,8 @@ def open_tile_folder(
     Known are label maps (TIFF, PNG, NPY), GlaS ``_anno.bmp``, MoNuSeg's XML, HoVer-Net's MAT, Data Science Bowl's mask
     folders, QuPath GeoJSON and COCO JSON. Pictures and labels lie side by side or in sub-folders with the usual names,
     and are paired by name. ``types/ID.json`` gives the classes of a label map, ``meta.csv`` with the columns ``id``,
-    ``patient`` and ``organ`` the patients and organs; otherwise TCGA barcodes give the patients.
+    ``patient`` and ``organ`` the patients and organs; otherwise TCGA barcodes give the patients. ``ID_ignore.png``
+    beside a picture, or ``ignore/ID.png``, is not 0 where that tile is ignored.
 
     Parameters
     ----------
@@ -223,6 +247,7 @@ def open_tile_folder(
     try:
         found = find_pairs(folder)
         labels = count_labels(folder)
+        ignored = find_ignore_masks(folder)
     except OSError as error:
         raise TileError(
             f"The folder '{folder.name}' cannot be read ({error.strerror}); check your permissions."
@@ -243,7 +268,9 @@ def open_tile_folder(
     for id_, (image, source) in found.items():
         barcode = _TCGA_PATIENT.match(id_)
         patient = table.get(id_) or (barcode.group(1).upper() if barcode else None)
-        pairs.append(TilePair(id_, image, source.path if source else None, patient, source, organs.get(id_)))
+        pairs.append(
+            TilePair(id_, image, source.path if source else None, patient, source, organs.get(id_), ignored.get(id_))
+        )
     description = _described(pairs, from_table=bool(table))
     return TileFolder(folder, tuple(pairs), description, pixel_size, class_names)
 
@@ -278,6 +305,9 @@ def _described(pairs: list[TilePair], *, from_table: bool) -> str:
     if any(pair.labels and pair.labels.types_path for pair in pairs):
         text += ", classes from JSON"
     patients = {pair.patient for pair in pairs if pair.patient}
+    ignored = sum(pair.ignore_path is not None for pair in pairs)
+    if ignored:
+        text += f", {ignored} with regions to ignore"
     if patients:
         noun = "patient" if len(patients) == 1 else "patients"
         text += f", {len(patients)} {noun} from {'meta.csv' if from_table else 'TCGA barcodes'}"

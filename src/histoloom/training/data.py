@@ -150,28 +150,50 @@ def read_training_data(
     if split_by == "patient" or (split_by == "auto" and None not in patients and len(patients) > 1):
         by = "patient"
     parts = usable.split(by, {"training": 1 - validation_share, "validation": validation_share}, seed)
-    layouts: dict[str, tuple[NDArray[np.uint8], Layout]] = {}
-    digest = hashlib.sha256()
-    for pair in labelled:
-        tile, layout = usable.open(pair.id)
-        with tile:
-            pixels = tile.read()
-        if layout is None:
-            raise TrainingError(f"The labels of the tile '{pair.id}' are gone; open the folder again.")
-        scale = (tile.pixel_size or DEFAULT_PIXEL_SIZE) / pixel_size
-        layouts[pair.id] = rescaled(pixels, layout, scale)
-        digest.update(pixels.tobytes())
-        digest.update(layout.rasterize().tobytes())
-    classes = _classes([layout for _, layout in layouts.values()])
-    pictures = {name: _labelled(image, layout, classes) for name, (image, layout) in layouts.items()}
+    pictures, classes, sha256 = read_pictures(usable, pixel_size)
     return TrainingData(
         tuple(pictures[name] for name in parts["training"]),
         tuple(pictures[name] for name in parts["validation"]),
         classes,
         pixel_size,
-        (TrainingSource(name=opened.path.name, licence=licence, tiles=len(labelled), sha256=digest.hexdigest()),),
+        (TrainingSource(name=opened.path.name, licence=licence, tiles=len(labelled), sha256=sha256),),
         {"by": by, **parts},
     )
+
+
+def read_pictures(folder: TileFolder, pixel_size: float) -> tuple[dict[str, LabelledPicture], tuple[str, ...], str]:
+    """Return all tiles of a folder, which all have labels, by id; the classes of their nuclei; and a hash of them all.
+
+    Raises
+    ------
+    TrainingError
+        If labels are gone by now.
+    TileError, LayoutError
+        If a file is damaged, or a picture and its labels differ in size.
+    """
+    read: dict[str, tuple[NDArray[np.uint8], Layout, NDArray[np.bool_] | None]] = {}
+    digest = hashlib.sha256()
+    for pair in folder.pairs:
+        tile, layout = folder.open(pair.id)
+        with tile:
+            pixels = tile.read()
+        if layout is None:
+            raise TrainingError(f"The labels of the tile '{pair.id}' are gone; open the folder again.")
+        ignored = folder.ignored(pair.id, layout.shape)
+        digest.update(pixels.tobytes())
+        digest.update(layout.rasterize().tobytes())
+        if ignored is not None:
+            digest.update(ignored.tobytes())
+        image, nuclei = rescaled(pixels, layout, (tile.pixel_size or DEFAULT_PIXEL_SIZE) / pixel_size)
+        if ignored is not None and nuclei.shape != ignored.shape:
+            ignored = ignored[nearest_pixels(ignored.shape, nuclei.shape)]
+        read[pair.id] = image, nuclei, ignored
+    classes = _classes([layout for _, layout, _ in read.values()])
+    pictures = {
+        name: replace(_labelled(image, layout, classes), ignored=ignored)
+        for name, (image, layout, ignored) in read.items()
+    }
+    return pictures, classes, digest.hexdigest()
 
 
 def read_training_folders(
@@ -270,12 +292,20 @@ def rescaled(image: NDArray[np.uint8], layout: Layout, scale: float) -> tuple[ND
     height, width = (max(round(side * scale), 1) for side in layout.shape)
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     resized = np.asarray(cv2.resize(image, (width, height), interpolation=way), np.uint8)
-    # Nearest pixels by index: OpenCV resizes no int32.
-    rows = np.minimum((np.arange(height) + 0.5) * layout.shape[0] / height, layout.shape[0] - 1).astype(np.intp)
-    columns = np.minimum((np.arange(width) + 0.5) * layout.shape[1] / width, layout.shape[1] - 1).astype(np.intp)
-    label_map = layout.rasterize()[np.ix_(rows, columns)]
+    label_map = layout.rasterize()[nearest_pixels(layout.shape, (height, width))]
     names = {label: nucleus.class_name for label, nucleus in layout.nuclei.items()}
     return resized, Layout.from_label_map(label_map, layout.pixel_size / scale, names)
+
+
+def nearest_pixels(shape: Sequence[int], wanted: Sequence[int]) -> tuple[NDArray[np.intp], ...]:
+    """Return which pixels of a map, as an index of it, give one of the wanted height and width."""
+    # By index, because OpenCV resizes no int32.
+    return np.ix_(
+        *(
+            np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
+            for old, new in zip(shape, wanted, strict=True)
+        )
+    )
 
 
 def _refuse_unknown(leave_out: Iterable[str], folders: Sequence[TileFolder]) -> None:
