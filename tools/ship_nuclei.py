@@ -1,0 +1,32 @@
+"""Make the segmenter that ships from a finished run: the weights of its best step.
+
+    python tools/ship_nuclei.py RUN
+
+writes ``src/histoloom/models/weights/nuclei.safetensors`` and prints the hash that ``models/shipped.py`` pins. How the
+run was made is in docs/models/nuclei.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+from histoloom.models import load_bundle, save_bundle
+from histoloom.models.shipped import shipped_folder
+from histoloom.runs import Run
+
+
+def main(run: Path) -> None:
+    """Write the shipped bundle, which holds the weights and where they come from and nothing of the run's folder."""
+    source = Run.open(run).best_bundle_path
+    if not source.is_file():
+        raise SystemExit(f"The run '{run.name}' has no best step yet; train until it has validated once.")
+    target = shipped_folder() / "nuclei.safetensors"
+    save_bundle(load_bundle(source, kind="segmenter"), target)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    sys.stdout.write(f"{target} ({target.stat().st_size / 1e6:.1f} MB)\n{digest}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
