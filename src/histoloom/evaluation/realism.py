@@ -183,7 +183,7 @@ def measure_realism(
     if segmenter is not None:
         judges["segmenter"] = Judge(segmenter.name, segmenter.header.weights_sha256, segmenter.header.training_data)
     notes: list[str] = []
-    for judge in dict.fromkeys(judges.values()):
+    for judge in {each.weights_sha256: each for each in judges.values()}.values():
         notes += what_judge_knows(judge, folders)
     reals, wovens = (_patches(folder, patch_side, size, tell, notes) for folder in folders)
     real_features, woven_features = (_features(extractor, side, tell) for side in (reals, wovens))
