@@ -44,6 +44,18 @@ def test_bundles_are_imported_listed_and_inspected(tmp_path, capsys, own_bundles
     assert json.loads(told.split("Looks by name")[0])["system"] == "pix2pix"
 
 
+def test_an_own_bundle_behind_a_shipped_one_is_listed_with_its_path(tmp_path, capsys, own_bundles):
+    own_bundles.mkdir()
+    path = small_bundle(own_bundles / "loom.safetensors")
+    assert main(["bundles", "list"]) == 0
+    assert f"loom (own, to be given by its path '{path}' because a shipped one has its name): gen" in "".join(
+        capsys.readouterr().out.splitlines()
+    )
+    small_bundle(tmp_path / "loom.safetensors", pixel_size=1.0)
+    assert main(["bundles", "import", str(tmp_path / "loom.safetensors")]) == 1
+    assert "rename the file and import it again" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

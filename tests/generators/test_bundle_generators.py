@@ -252,6 +252,7 @@ def test_bundles_are_found_by_name_and_listed_with_what_is_wrong(tmp_path, monke
     monkeypatch.setenv("HISTOLOOM_MODELS", str(tmp_path))
     small_bundle(tmp_path / "mine.safetensors")
     small_bundle(tmp_path / "texture.safetensors")
+    small_bundle(tmp_path / "loom.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
     generator = generator_named("mine")
     assert (generator.name, generator.title) == ("mine", "mine (pix2pix, 1,200 steps)")
@@ -260,6 +261,9 @@ def test_bundles_are_found_by_name_and_listed_with_what_is_wrong(tmp_path, monke
     assert choices["mine"].problem == ""
     assert "not a bundle" in choices["broken"].problem
     assert choices[str(tmp_path / "texture.safetensors")].title == "texture (pix2pix, 1,200 steps)"
+    assert choices[str(tmp_path / "loom.safetensors")].title == "loom (pix2pix, 1,200 steps), own"
+    assert generator_named(str(tmp_path / "loom.safetensors")).weights_sha256 == generator.weights_sha256
+    assert generator_named("loom").weights_sha256 != generator.weights_sha256
     with pytest.raises(RecipeError, match=r"choose one of: broken, .*mine, .*texture, or the path"):
         generator_named("yours")
     woven = weave(small_layout(), look, generator="mine")

@@ -94,6 +94,37 @@ def test_a_damaged_one_is_explained_and_not_chosen(dock: WeaveDock) -> None:
     assert dock.generator.currentData() == before
 
 
+def test_a_default_generator_that_is_not_there_is_explained(
+    viewer: ViewerModel, canvas: Canvas, own_bundles: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    for said, sentence in (("lom", "There is no generator called 'lom'; choose one of"), ("broken", "is not a bundle")):
+        monkeypatch.setenv("HISTOLOOM_GENERATOR", said)
+        dock = WeaveDock(viewer)
+        qtbot.addWidget(dock)
+        assert dock.card.level is Level.ATTENTION
+        assert dock.card.text.startswith(
+            "The texture weaver was chosen because the generator that HISTOLOOM_GENERATOR names cannot be used: "
+        )
+        assert sentence in dock.card.text
+        assert dock.generator.reference == dock.generator.currentData() == "texture"
+        dock.close_weaving()
+
+
+def test_a_bundles_file_outside_ones_own_folder_can_be_the_default(
+    viewer: ViewerModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    path = small_bundle(tmp_path / "elsewhere.safetensors")
+    monkeypatch.setenv("HISTOLOOM_GENERATOR", str(path))
+    chooser = GeneratorChooser()
+    qtbot.addWidget(chooser)
+    assert (chooser.reference, chooser.refusal) == (str(path), "")
+    assert chooser.currentText() == "elsewhere (pix2pix, 1,200 steps)"
+    path.unlink()
+    chooser.renew()
+    assert chooser.reference == "texture"
+    assert "There is no file 'elsewhere.safetensors'" in chooser.refusal
+
+
 def test_a_bundle_weaves_live_with_a_look_by_name_and_exports_the_same_bytes(
     dock: WeaveDock, canvas: Canvas, named_look: NamedLook, tmp_path: Path, qtbot: QtBot
 ) -> None:

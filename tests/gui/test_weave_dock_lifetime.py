@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import psutil
 import pytest
+from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QWidget
 
-from histoloom.gui.canvas import canvas_of
+from histoloom.gui.canvas import Canvas, canvas_of
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.weave_dock import WeaveDock
+from histoloom.gui.when_destroyed import when_destroyed
 from histoloom.layouts import Layout
 
 PATIENCE_MS = 30_000
@@ -60,3 +64,32 @@ def test_floating_the_dock_keeps_weaving(make_napari_viewer: Callable[..., Any],
     qtbot.waitUntil(lambda: widget.weaving.look is not None and widget.weaving.is_settled, timeout=PATIENCE_MS)
     assert process.is_running()
     assert widget.weaving.client.pid == process.pid
+
+
+def test_a_dock_that_is_destroyed_after_its_weaving_ends_in_silence(
+    viewer: ViewerModel, canvas: Canvas, qtbot: QtBot
+) -> None:
+    dock = WeaveDock(viewer)  # type: ignore[arg-type]
+    weaving, gone = dock.weaving, []
+    when_destroyed(dock, lambda: gone.append("dock"))
+    for each in (weaving, dock):
+        each.deleteLater()
+    # An exception in what Qt calls fails the test.
+    qtbot.waitUntil(lambda: bool(gone))
+    again = live_weaving_of(canvas)
+    assert again is not weaving
+    again.close()
+
+
+def test_what_is_to_be_done_when_a_widget_is_destroyed_outlives_those_who_asked_for_it(qtbot: QtBot) -> None:
+    parent, done = QWidget(), []
+
+    def ask() -> None:
+        said: dict[str, Any] = {"word": "done"}
+        said["call"] = lambda: done.append(said["word"])
+        when_destroyed(QWidget(parent), said["call"])
+
+    ask()
+    gc.collect()
+    parent.deleteLater()
+    qtbot.waitUntil(lambda: done == ["done"])

@@ -17,11 +17,15 @@ from histoloom.models import (
     ConditionFacts,
     NamedLookFacts,
     TrainingSource,
+    bundle_name,
+    bundle_path,
     import_bundle,
     inspect_bundle,
+    known_bundles,
     list_bundles,
     load_bundle,
     save_bundle,
+    shipped,
 )
 from histoloom.tiles import NamedLook, StainSummary
 
@@ -180,6 +184,27 @@ def test_importing_copies_once_and_never_over_another(tmp_path):
     save_bundle(a_bundle(pixel_size=0.5), tmp_path / "g.safetensors")
     with pytest.raises(BundleError, match="another bundle called"):
         import_bundle(tmp_path / "g.safetensors", own)
+
+
+def test_a_name_that_a_shipped_bundle_has_is_refused_and_an_older_own_one_is_listed_with_its_path(
+    tmp_path, monkeypatch
+):
+    coming, own = tmp_path / "shipped", tmp_path / "own"
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: coming)
+    monkeypatch.setitem(shipped.SHIPPED, "house.safetensors", "0" * 64)
+    monkeypatch.setenv("HISTOLOOM_MODELS", str(own))
+    save_bundle(a_bundle(pixel_size=0.5), tmp_path / "house.safetensors")
+    older = import_bundle(tmp_path / "house.safetensors")
+    assert bundle_name(older) == "house"
+    save_bundle(a_bundle(), coming / "house.safetensors")
+    with pytest.raises(BundleError, match="comes with histoloom, which would hide this one; rename the file"):
+        import_bundle(tmp_path / "house.safetensors")
+    assert import_bundle(coming / "house.safetensors") == coming / "house.safetensors"
+    assert bundle_path("house") == coming / "house.safetensors"
+    assert [(each.path, bundle_name(each.path)) for each in known_bundles()] == [
+        (coming / "house.safetensors", "house"),
+        (older, "house (own)"),
+    ]
 
 
 def test_named_looks_come_back_from_a_header_and_old_headers_have_none(tmp_path):

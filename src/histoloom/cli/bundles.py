@@ -7,7 +7,15 @@ from pathlib import Path
 
 from histoloom.errors import BundleError
 from histoloom.generators.registry import generator_named
-from histoloom.models import BUNDLE_SUFFIX, BundleHeader, bundle_path, import_bundle, inspect_bundle, known_bundles
+from histoloom.models import (
+    BUNDLE_SUFFIX,
+    BundleHeader,
+    bundle_name,
+    bundle_path,
+    import_bundle,
+    inspect_bundle,
+    known_bundles,
+)
 from histoloom.models.shipped import shipped_folder
 
 
@@ -16,6 +24,8 @@ def list_() -> int:
     entries = known_bundles()
     for entry in entries:
         place = "shipped" if entry.path.parent == shipped_folder() else "own"
+        if bundle_name(entry.path) != entry.path.stem:
+            place = f"own, to be given by its path '{entry.path}' because a shipped one has its name"
         words = entry.problem if entry.header is None else _in_short(entry.header)
         sys.stdout.write(f"{entry.path.stem} ({place}): {words}\n")
     if not entries:

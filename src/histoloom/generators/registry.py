@@ -12,7 +12,15 @@ from typing import Any, cast
 
 from histoloom.errors import BundleError, RecipeError
 from histoloom.generators.contract import Generator
-from histoloom.models import BUNDLE_SUFFIX, bundle_path, import_bundle, inspect_bundle, known_bundles
+from histoloom.models import (
+    BUNDLE_SUFFIX,
+    BundleHeader,
+    bundle_name,
+    bundle_path,
+    import_bundle,
+    inspect_bundle,
+    known_bundles,
+)
 from histoloom.models.shipped import check_shipped
 
 GENERATORS: dict[str, str] = {"texture": "histoloom.generators.texture:TextureWeaver"}
@@ -130,15 +138,31 @@ def generator_named(reference: str) -> Generator:
     return cast("Generator", _at(reference, BUNDLE_GENERATORS[header.system])(path, header))
 
 
+def generator_header(reference: str) -> BundleHeader | None:
+    """Return what the bundle of a generator says of itself, or None for a generator that has none.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such generator.
+    BundleError
+        If the bundle is foreign, damaged or of a newer version.
+    """
+    return None if generator_source(reference) else inspect_bundle(cast("Path", _bundle(reference)))
+
+
 def generator_choices() -> list[GeneratorChoice]:
     """Return every generator that is known by name: registered ones, shipped bundles, own bundles."""
     choices = [GeneratorChoice(name, generator_named(name).title) for name in GENERATORS]
     for each in known_bundles("generator"):
         reference = _reference(each.path)
         try:
-            choices.append(GeneratorChoice(reference, generator_named(reference).title))
+            title = generator_named(reference).title
+            if bundle_name(each.path) != each.path.stem:
+                title = f"{title}, own"
+            choices.append(GeneratorChoice(reference, title))
         except (BundleError, RecipeError) as error:
-            choices.append(GeneratorChoice(reference, each.path.stem, str(error)))
+            choices.append(GeneratorChoice(reference, bundle_name(each.path), str(error)))
     return choices
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ from qtpy.QtCore import QMimeData, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from histoloom.errors import HistoloomError
-from histoloom.generators.registry import default_generator, generator_choices, import_generator
+from histoloom.generators.registry import (
+    GeneratorChoice,
+    default_generator,
+    generator_choices,
+    generator_named,
+    import_generator,
+)
 from histoloom.gui.latest_call import LatestCall
 from histoloom.gui.look_chooser import narrow
 from histoloom.gui.preferences import preferences
@@ -37,7 +44,14 @@ class GeneratorChooser(QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._call = LatestCall(self)
-        self._reference = preferences().generator or default_generator()
+        preferred = preferences().generator
+        self._reference = preferred or default_generator()
+        of_environment = bool(os.environ.get("HISTOLOOM_GENERATOR", "").strip())
+        self._asked_by = (
+            "your preferences name" if preferred else "HISTOLOOM_GENERATOR names" if of_environment else "was chosen"
+        )
+        self.refusal = ""
+        """Why another generator was chosen than the one asked for, or nothing."""
         self.setToolTip(
             "What weaves: the texture weaver, or a trained network; drop a .safetensors file here to add it."
         )
@@ -53,22 +67,30 @@ class GeneratorChooser(QComboBox):
         return self._reference
 
     def renew(self) -> None:
-        """List the generators that are there now; the choice stays."""
+        """List the generators that are there now; the choice stays unless it cannot be used any more."""
+        choices = generator_choices()
+        if self._reference not in {each.reference for each in choices}:
+            choices.append(_unlisted(self._reference))
         self.blockSignals(True)
         self.clear()
-        for choice in generator_choices():
+        for choice in choices:
             self.addItem(f"{choice.title} ⚠" if choice.problem else choice.title, choice.reference)
             self.setItemData(self.count() - 1, choice.problem or choice.reference, _TOOLTIP)
             self.setItemData(self.count() - 1, choice.problem, _PROBLEM)
         self.insertSeparator(self.count())
         self.addItem(_ADD)
-        index = max(self.findData(self._reference), 0)
-        if self.itemData(index, _PROBLEM):
-            # The first one, the texture weaver, needs no file that could be damaged.
-            index = 0
-        self.setCurrentIndex(index)
-        self._reference = str(self.itemData(index))
+        index = self.findData(self._reference)
+        problem = self.itemData(index, _PROBLEM)
+        # The first one, the texture weaver, needs no file that could be damaged.
+        self.setCurrentIndex(0 if problem else index)
         self.blockSignals(False)
+        if problem:
+            self.refusal = (
+                f"The texture weaver was chosen because the generator that {self._asked_by} cannot be used: {problem}"
+            )
+            self._reference = str(self.itemData(0))
+            self.chosen.emit(self._reference)
+            self.problem.emit(self.refusal)
 
     def choose(self, reference: str) -> None:
         """Choose a generator of the list; one that is not there is explained by `problem`."""
@@ -122,6 +144,14 @@ class GeneratorChooser(QComboBox):
 
     def _go_back(self) -> None:
         self.setCurrentIndex(max(self.findData(self._reference), 0))
+
+
+def _unlisted(reference: str) -> GeneratorChoice:
+    """Return a generator that no list has: a bundle's file outside one's own folder, or one that is not there."""
+    try:
+        return GeneratorChoice(reference, generator_named(reference).title)
+    except HistoloomError as error:
+        return GeneratorChoice(reference, Path(reference).stem, str(error))
 
 
 def dropped_bundles(data: QMimeData | None) -> list[Path]:

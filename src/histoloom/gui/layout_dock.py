@@ -39,6 +39,7 @@ from histoloom.gui.status_card import Level, StatusCard
 from histoloom.gui.tissue_panel import TissuePanel
 from histoloom.gui.tool_panel import ToolPanel
 from histoloom.gui.tools import Tool
+from histoloom.gui.when_destroyed import when_destroyed
 from histoloom.layouts import Layout
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class LayoutDock(QWidget):
         self._autosave_failed.connect(self._say_wrong, Qt.ConnectionType.QueuedConnection)
         autosave.failed.connect(self._on_autosave_failed)
         # A dock inside a window gets no closeEvent when the window closes.
-        self.destroyed.connect(_closer(self.canvas, autosave))
+        when_destroyed(self, _closer(self.canvas, autosave))
         return autosave
 
     def _on_autosave_failed(self, text: str) -> None:
@@ -297,11 +298,11 @@ class LayoutDock(QWidget):
         self.status.show_status(Level.ERROR, text)
 
 
-def _closer(canvas: Canvas, autosave: Autosave) -> Callable[..., None]:
+def _closer(canvas: Canvas, autosave: Autosave) -> Callable[[], None]:
     """Return what ends an autosave of a canvas, whether or not canvas and dock are still there."""
     reference = weakref.ref(canvas)
 
-    def close(*_: object) -> None:
+    def close() -> None:
         autosave.close()
         alive = reference()
         if alive is not None and alive.autosave is autosave:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -150,7 +151,8 @@ class LiveWeaving(QObject):
             canvas.layout_replaced.disconnect(self._on_replaced, missing_ok=True)
             if _weavers.get(canvas) is self:
                 del _weavers[canvas]
-        self._thumbnail_timer.stop()
+        with suppress(RuntimeError):  # Qt may have deleted it, where a whole application ends
+            self._thumbnail_timer.stop()
         self._live.set_enabled(False)
         self.client.close()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,11 @@ from histoloom.gui.pointer_rest import PointerRest
 from histoloom.gui.question_card import QuestionCard
 from histoloom.gui.selection_edits import counted
 from histoloom.gui.status_card import Level
+from histoloom.gui.when_destroyed import when_destroyed
 from histoloom.gui.words import Words
 from histoloom.jobs.nuclei_search import FoundNuclei, NucleiSearch, known_segmenters
 from histoloom.layouts import Layout
+from histoloom.models import bundle_name
 from histoloom.tiles.sentences import one_line
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class NucleiPanel(QWidget):
         canvas.tile_changed.connect(self._on_tile_changed)
         self._progressed.connect(self._on_progress)
         # The process of a search must not outlive the panel that asked for it.
-        self.destroyed.connect(_stopper(self._running))
+        when_destroyed(self, partial(_stop_all, self._running))
         # What is told while a tile is placed would be hidden by what is told of the tile.
         self._told_later.connect(self.told, Qt.ConnectionType.QueuedConnection)
         self.renew()
@@ -107,7 +109,7 @@ class NucleiPanel(QWidget):
             chosen = combo.currentText()
             combo.clear()
             for index, (path, header) in enumerate(known):
-                combo.addItem(path.stem, str(path))
+                combo.addItem(bundle_name(path), str(path))
                 about = f"Tells apart: {', '.join(header.classes)}; trained at {header.pixel_size:g} µm per pixel"
                 combo.setItemData(index, about, Qt.ItemDataRole.ToolTipRole)
             combo.setCurrentIndex(max(combo.findText(chosen), 0))
@@ -259,20 +261,9 @@ class NucleiPanel(QWidget):
         self.found.emit(found)
 
 
-_stoppers: set[Callable[[], None]] = set()
-"""Of panels that live: held here, because Python would clear them with a forgotten panel, and Qt then call them."""
-
-
-def _stopper(searches: list[NucleiSearch]) -> Callable[[], None]:
-    """Return what ends the searches of a panel when it is destroyed."""
-
-    def stop() -> None:
-        _stoppers.discard(stop)
-        for each in searches:
-            each.stop()
-
-    _stoppers.add(stop)
-    return stop
+def _stop_all(searches: list[NucleiSearch]) -> None:
+    for each in searches:
+        each.stop()
 
 
 def _beside(found: Layout, before: Layout) -> Layout:

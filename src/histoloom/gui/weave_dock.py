@@ -34,6 +34,7 @@ from histoloom.gui.live import live_weaving_of
 from histoloom.gui.look_chooser import LookChooser
 from histoloom.gui.recipe_form import RecipeForm
 from histoloom.gui.status_card import Level, StatusCard
+from histoloom.gui.when_destroyed import when_destroyed
 from histoloom.keyed_random import keyed_hash
 from histoloom.tiles.looks import AnyLook
 
@@ -56,9 +57,9 @@ class WeaveDock(QScrollArea):
         super().__init__()
         self._window: weakref.ref[QMainWindow] | None = None
         self._canvas = canvas_of(napari_viewer)
-        self.weaving = weaving = live_weaving_of(self._canvas)
+        self.weaving = live_weaving_of(self._canvas)
         # A window that is deleted takes the dock with it, without another word.
-        self.destroyed.connect(lambda: weaving.close())
+        when_destroyed(self, self.weaving.close)
         self.card = StatusCard()
         self.device = QLabel("")
         self.device.setStyleSheet("color: gray;")
@@ -91,6 +92,8 @@ class WeaveDock(QScrollArea):
         self._connect()
         self._on_generator()
         self._show_status(Level.OK, "Open a real tile or take the sample as look, then switch live weaving on.")
+        if self.generator.refusal:
+            self._show_status(Level.ATTENTION, self.generator.refusal)
         if self._canvas.tile is not None:
             self.looks.choose_canvas_tile()
 

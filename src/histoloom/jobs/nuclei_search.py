@@ -22,6 +22,7 @@ from histoloom.layouts import Layout
 from histoloom.models import BundleHeader, known_bundles
 from histoloom.tiles.sentences import one_line
 from histoloom.tiles.tile import Tile
+from histoloom.window import Window
 
 _HOUSE_SEGMENTER = "nuclei"
 
@@ -62,6 +63,8 @@ class NucleiSearch:
     on_progress
         Told how many parts of the tile are done, and of how many: (0, 0) while the segmenter is loaded. It is called
         in the thread of `run`.
+    window
+        The part of the tile to look in (default: all of it), which is then the size of what is found.
     """
 
     def __init__(
@@ -70,9 +73,10 @@ class NucleiSearch:
         segmenter: Path,
         pixel_size: float,
         on_progress: Callable[[int, int], object] | None = None,
+        window: Window | None = None,
     ) -> None:
         self._tile, self._segmenter, self._pixel_size = tile, segmenter, pixel_size
-        self._on_progress = on_progress
+        self._on_progress, self._window = on_progress, window
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
@@ -132,7 +136,7 @@ class NucleiSearch:
 
     def _pixels(self) -> NDArray[np.uint8]:
         try:
-            return self._tile.read()
+            return self._tile.read(self._window)
         except HistoloomError:
             raise
         except Exception as error:
@@ -176,12 +180,9 @@ class NucleiSearch:
 
 
 def known_segmenters() -> list[tuple[Path, BundleHeader]]:
-    """Return files and headers of the segmenters that can be used, each name once; ``nuclei`` is the first."""
-    known: dict[str, tuple[Path, BundleHeader]] = {}
-    for entry in known_bundles("segmenter"):
-        if entry.header is not None:
-            known.setdefault(entry.path.stem, (entry.path, entry.header))
-    return sorted(known.values(), key=lambda each: each[0].stem != _HOUSE_SEGMENTER)
+    """Return files and headers of the segmenters that can be used; that called ``nuclei`` is the first."""
+    known = [(entry.path, entry.header) for entry in known_bundles("segmenter") if entry.header is not None]
+    return sorted(known, key=lambda each: each[0].stem != _HOUSE_SEGMENTER)
 
 
 _CREATION_FLAGS = 0

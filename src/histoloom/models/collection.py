@@ -1,4 +1,4 @@
-"""The bundles of one person: a folder to which files are imported, and a list of what is in it."""
+"""The bundles of one person, to which files are imported, and how these and the shipped ones are found by name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from histoloom.errors import BundleError
+from histoloom.models import shipped
 from histoloom.models.bundle import BUNDLE_SUFFIX, inspect_bundle, load_bundle
 from histoloom.models.header import BundleHeader
 from histoloom.writing import written_whole
@@ -56,13 +57,49 @@ def list_bundles(folder: str | Path | None = None, kind: str | None = None) -> l
     return entries
 
 
+def known_bundles(kind: str | None = None) -> list[BundleEntry]:
+    """Return the shipped bundles and then this person's own, each sorted by name; unusable files say why.
+
+    Parameters
+    ----------
+    kind
+        Leave out whole bundles of other kinds.
+    """
+    coming = [each for each in list_bundles(shipped.shipped_folder(), kind) if each.path.name in shipped.SHIPPED]
+    return [*coming, *list_bundles(kind=kind)]
+
+
+def bundle_path(name: str) -> Path | None:
+    """Return the file of a known bundle, or None; a shipped one goes before an own one of its name.
+
+    Parameters
+    ----------
+    name
+        The file's name without ``.safetensors``.
+    """
+    coming = _shipped_path(f"{name}{BUNDLE_SUFFIX}")
+    if coming is not None:
+        return coming
+    own = bundle_folder() / f"{name}{BUNDLE_SUFFIX}"
+    return own if Path(name).name == name and own.is_file() else None
+
+
+def bundle_name(path: Path) -> str:
+    """Return what lists call a known bundle: its name, and that it is an own one where a shipped one has that name.
+
+    An own bundle can be older than the shipped one of its name; it is still there by its path.
+    """
+    coming = _shipped_path(path.name)
+    return path.stem if coming is None or coming == path else f"{path.stem} (own)"
+
+
 def import_bundle(path: str | Path, folder: str | Path | None = None) -> Path:
     """Check a bundle and copy it into a folder (default: this person's); the same bundle twice is no error.
 
     Returns
     -------
     Path
-        The copy.
+        The copy, or the shipped bundle if it is that.
 
     Raises
     ------
@@ -75,6 +112,14 @@ def import_bundle(path: str | Path, folder: str | Path | None = None) -> Path:
     load_bundle(source)
     # Byte by byte: the header keeps who wrote it, and what a later version has put there.
     content = source.read_bytes()
+    coming = _shipped_path(source.name)
+    if coming is not None:
+        if coming.read_bytes() != content:
+            raise BundleError(
+                f"'{source.name}' is the name of a bundle that comes with histoloom, which would hide this one; rename "
+                "the file and import it again."
+            )
+        return coming
     target = Path(folder or bundle_folder()) / source.name
     if target.exists():
         if target.read_bytes() != content:
@@ -83,3 +128,9 @@ def import_bundle(path: str | Path, folder: str | Path | None = None) -> Path:
     with written_whole(target) as beside:
         beside.write_bytes(content)
     return target
+
+
+def _shipped_path(file_name: str) -> Path | None:
+    path = shipped.shipped_folder() / file_name
+    # A package without its weights, such as one that somebody slimmed, still has what needs none.
+    return path if file_name in shipped.SHIPPED and path.is_file() else None

@@ -1,4 +1,4 @@
-"""The bundles that come with histoloom, and how all bundles are found by name."""
+"""The bundles that come with histoloom."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from histoloom.errors import BundleError
-from histoloom.models.bundle import BUNDLE_SUFFIX
-from histoloom.models.collection import BundleEntry, bundle_folder, list_bundles
 
 SHIPPED: dict[str, str] = {
     "loom.safetensors": "708b5e3448673ea6ae16d81fe56b0c44446a9d5af0e1e5434534541c2e2f4279",
@@ -19,34 +17,6 @@ SHIPPED: dict[str, str] = {
 def shipped_folder() -> Path:
     """Return the package's folder of weights."""
     return Path(__file__).parent / "weights"
-
-
-def known_bundles(kind: str | None = None) -> list[BundleEntry]:
-    """Return the shipped bundles and then this person's own, each sorted by name; unusable files say why.
-
-    Parameters
-    ----------
-    kind
-        Leave out whole bundles of other kinds.
-    """
-    shipped = [each for each in list_bundles(shipped_folder(), kind) if each.path.name in SHIPPED]
-    return [*shipped, *list_bundles(kind=kind)]
-
-
-def bundle_path(name: str) -> Path | None:
-    """Return the file of a known bundle, or None; a shipped one goes before an own one of its name.
-
-    Parameters
-    ----------
-    name
-        The file's name without ``.safetensors``.
-    """
-    shipped = shipped_folder() / f"{name}{BUNDLE_SUFFIX}"
-    # A package without its weights, such as one that somebody slimmed, still has what needs none.
-    if shipped.name in SHIPPED and shipped.is_file():
-        return shipped
-    own = bundle_folder() / f"{name}{BUNDLE_SUFFIX}"
-    return own if Path(name).name == name and own.is_file() else None
 
 
 def check_shipped(path: Path) -> None:
