@@ -246,6 +246,17 @@ def test_a_wrong_command_is_answered_with_the_ones_there_are(capsys):
     assert "weave" in err
 
 
+def test_a_grey_look_is_woven_with_and_that_is_said(weave, layout, tmp_path):
+    Image.fromarray(embedded_sample().read()[:200, :200]).convert("L").save(tmp_path / "grey.png")
+
+    code, out, err = weave(layout, "--look", tmp_path / "grey.png")
+
+    assert code == 0
+    assert out.startswith("1 woven")
+    assert is_one_sentence(err)
+    assert "This look is grey and not stained with haematoxylin and eosin" in err
+
+
 def test_weaving_leaves_picture_labels_outlines_and_record_for_each_seed(weave, layout, tmp_path):
     code, out, err = weave(layout, "--seed", 4, "--count", 2, "--coco", "--format", "tif", "--cytoplasm", "0.5")
 

@@ -68,6 +68,18 @@ def test_a_picture_that_cannot_be_a_look_is_explained(dock: WeaveDock, tmp_path:
     qtbot.waitUntil(lambda: "broken.png" in dock.card.text, timeout=PATIENCE_MS)
 
 
+def test_a_look_that_is_not_stained_with_haematoxylin_and_eosin_is_told_of(
+    dock: WeaveDock, canvas: Canvas, tmp_path: Path, qtbot: QtBot
+) -> None:
+    picture = embedded_sample().read()[:200, :200]
+    Image.fromarray(picture).convert("L").save(tmp_path / "grey.png")
+    dock.looks.choose_file(tmp_path / "grey.png")
+    qtbot.waitUntil(lambda: "This look is grey and not stained with" in dock.looks.about, timeout=PATIENCE_MS)
+    assert dock.weaving.look is not None, "it can be woven with all the same"
+    dock.looks.choose_sample()
+    qtbot.waitUntil(lambda: "not stained with" not in dock.looks.about, timeout=PATIENCE_MS)
+
+
 def test_a_recipe_change_is_woven(dock: WeaveDock, canvas: Canvas, qtbot: QtBot) -> None:
     dock.live.setChecked(True)
     qtbot.waitUntil(lambda: settled(dock), timeout=PATIENCE_MS)

@@ -144,6 +144,17 @@ def test_normalization_without_tissue_is_refused_on_either_side(normalize, tissu
             normalize(*pair)
 
 
+def test_colours_that_are_not_those_of_haematoxylin_and_eosin_are_told_of(tissue):
+    brown = combine_stains(separate_stains(tissue)[..., :2], np.array([[0.27, 0.57, 0.78], [0.27, 0.45, 0.85]]))
+    cases = ((tissue, ""), (tissue[..., 1:2].repeat(3, axis=2), "is grey"), (brown, "is of other colours"))
+    for picture, words in cases:
+        warning = StainSummary.of(np.ascontiguousarray(picture)).color_warning
+        assert words in warning
+        assert bool(warning) == bool(words)
+    for stain in np.eye(2):
+        assert not StainSummary.of(combine_stains(np.tile(stain, (64, 64, 1)).astype(np.float32))).color_warning
+
+
 def test_a_summary_survives_json(tissue):
     summary = StainSummary.of(tissue)
     again = StainSummary.from_json(summary.as_json())

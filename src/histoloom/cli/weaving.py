@@ -98,6 +98,8 @@ def weave(
     prepared_look = _look(look, chosen.named_looks, look_pixel_size, look_window)
     console = Console(stderr=True)
     with interrupts() as interrupted, _Report(console) as report:
+        if prepared_look.stains.color_warning:
+            report.say(prepared_look.stains.color_warning)
         finished = weave_batch(
             [(layout_stem(path), _reader(path, pixel_size, repair, report.say)) for path in layouts],
             prepared_look,

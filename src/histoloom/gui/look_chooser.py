@@ -73,6 +73,11 @@ class LookChooser(QWidget):
         self._chosen = _CANVAS_TILE
 
     @property
+    def about(self) -> str:
+        """What is said of the chosen look, as rich text."""
+        return self._about.text()
+
+    @property
     def chosen(self) -> str:
         """The name of what is chosen."""
         return self._chosen
@@ -201,7 +206,9 @@ class LookChooser(QWidget):
         step = max(min(look.pixels.shape[:2]) // _THUMBNAIL, 1)
         self._thumbnail.setPixmap(_pixmap(look.pixels[::step, ::step]))
         height, width = look.pixels.shape[:2]
-        self._about.setText(f"{height} × {width} px, {look.pixel_size:.3g} µm per pixel; {swatches}")
+        about = f"{height} × {width} px, {look.pixel_size:.3g} µm per pixel; {swatches}"
+        warning = look.stains.color_warning
+        self._about.setText(f"{about}<br><b>{warning}</b>" if warning else about)
 
 
 def narrow(combo: QComboBox) -> None:

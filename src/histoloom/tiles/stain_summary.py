@@ -28,6 +28,9 @@ SHADE_EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 _LOWER_QUARTILE, _MEDIAN, _UPPER_QUARTILE, _HIGHEST = 2, 3, 4, 6
 _SIGMAS_BETWEEN_QUARTILES = 1.349
 
+_LEAST_CHROMA, _LEAST_GREEN = 0.08, 0.8
+"""Of 97 tiles of five sets, the palest has a chroma of 0.14 and the bluest absorbs as much green light as any other."""
+
 
 @dataclass(frozen=True, eq=False)
 class StainSummary:
@@ -104,6 +107,23 @@ class StainSummary:
     def maxima(self) -> NDArray[np.float32]:
         """The 99th percentile of each stain's concentration, ``(2,)``: Macenko's pseudo-maximum; never 0."""
         return np.asarray(np.maximum(self.quantiles[:, _HIGHEST], 1e-3), np.float32)
+
+    @property
+    def color_warning(self) -> str:
+        """A sentence for people where the tissue is not coloured as haematoxylin and eosin are, or nothing.
+
+        Both stains absorb green light most. What is grey absorbs all light alike, and brown or green tissue green light
+        less than other light.
+        """
+        red, green, blue = self.mean.tolist()
+        most = max(red, green, blue)
+        is_gray = most - min(red, green, blue) < _LEAST_CHROMA * most
+        if not is_gray and green >= _LEAST_GREEN * most:
+            return ""
+        return (
+            f"This look is {'grey' if is_gray else 'of other colours'} and not stained with haematoxylin and eosin, so "
+            "woven tissue will not have its colours; take a tile that is."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as plain JSON values."""
