@@ -72,3 +72,10 @@ def keyed_normal(*key: ArrayLike) -> NDArray[np.float64]:
 def keyed_generator(*key: int) -> np.random.Generator:
     """Return a numpy generator whose stream is fixed by the key, for code that needs many draws in order."""
     return np.random.Generator(np.random.Philox(key=int(keyed_hash(*key))))
+
+
+def shuffled_index(place: int, count: int, *key: int) -> int:
+    """Return which of ``count`` things comes at a place of an endless order in which every round shows each once."""
+    turn, position = divmod(place, count)
+    order = np.argsort(keyed_hash(*key, turn, np.arange(count)), kind="stable")
+    return int(order[position])

@@ -41,7 +41,8 @@ STOP, PAUSE = "stop", "pause"
 """Files by which other processes ask the training to end after a checkpoint, or to wait."""
 
 START = "start"
-"""The folder of what was written before a run began, such as tiles frozen from the viewer."""
+WOVEN = "woven"
+"""The folder of what was written before a run began, such as tiles frozen from the viewer, and tiles woven for it."""
 
 _STEP_FILE = re.compile(r"step_(\d+)\.(?:safetensors|png)")
 
@@ -70,17 +71,11 @@ class Run:
             If it cannot be written to.
         """
         path = Path(folder)
+        check_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            taken = next((each.name for each in path.iterdir() if each.name not in {LOCK, START, STOP, PAUSE}), None)
         except OSError as error:
-            raise WriteError(
-                f"The run folder '{path}' cannot be made ({error.strerror}); choose another place."
-            ) from error
-        if taken == RECIPE or (path / RECIPE).is_file():
-            raise RunError(f"'{path.name}' holds a run already; resume it, or choose another folder.")
-        if taken is not None:
-            raise RunError(f"The folder '{path.name}' is not empty (it holds '{taken}'); choose a new one for the run.")
+            raise _cannot_make(path, error) from error
         write_json(path / ENVIRONMENT, environment)
         # Last, because a folder with a recipe is a run.
         write_json(path / RECIPE, recipe)
@@ -239,6 +234,29 @@ class Run:
         return values
 
 
+def check_free(folder: Path) -> None:
+    """Make sure that a run can begin in a folder, which need not exist.
+
+    Raises
+    ------
+    RunError
+        If there is a run in it, or anything that was not prepared for one.
+    WriteError
+        If it cannot be looked into.
+    """
+    try:
+        names = [each.name for each in folder.iterdir()]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _cannot_make(folder, error) from error
+    taken = next((each for each in names if each not in {LOCK, START, STOP, PAUSE}), None)
+    if taken == RECIPE or (folder / RECIPE).is_file():
+        raise RunError(f"'{folder.name}' holds a run already; resume it, or choose another folder.")
+    if taken is not None:
+        raise RunError(f"The folder '{folder.name}' is not empty (it holds '{taken}'); choose a new one for the run.")
+
+
 @contextmanager
 def run_locked(folder: str | Path) -> Iterator[None]:
     """Lock a run's folder, which is made where it does not exist; see `Run.locked`."""
@@ -259,6 +277,10 @@ def run_locked(folder: str | Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _cannot_make(folder: Path, error: OSError) -> WriteError:
+    return WriteError(f"The run folder '{folder}' cannot be made ({error.strerror}); choose another place.")
 
 
 def _by_step(folder: Path) -> dict[int, Path]:

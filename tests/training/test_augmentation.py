@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny_system import TinyRecipe, tiny_data
 
+from histoloom.keyed_random import shuffled_index
 from histoloom.training.augmentation import augmented_crop, plain_crop, stains_jittered
-from histoloom.training.batches import Batches, shuffled_index
+from histoloom.training.batches import Batches
 from histoloom.training.data import LabelledPicture
 
 

@@ -65,7 +65,9 @@ _train.command(
     help="Train mode-seeking pix2pix on masks and structure maps.",
 )
 _train.command(
-    "histoloom.cli.training:segmenter", name="segmenter", help="Train a segmenter, which finds nuclei in pictures."
+    "histoloom.cli.segmenter_training:segmenter",
+    name="segmenter",
+    help="Train a segmenter, which finds nuclei in pictures.",
 )
 _study = App(name="study", help="Repeat a paper's experiment on your tiles: a grid of trainings that can be stopped.")
 app.command(_study)

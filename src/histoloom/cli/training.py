@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from histoloom.training.data import TrainingData
 
 
+ReadTiles = Callable[[Callable[[str], None], Callable[[], bool]], "TrainingData"]
+"""Reads the tiles to train on, given what says a sentence and what tells whether to stop."""
+
+
 def _command(name: str) -> Callable[..., int]:
     """Return the command of one system, with every field of its recipe as an option."""
 
@@ -96,10 +100,10 @@ def _command(name: str) -> Callable[..., int]:
             settings = recipe_from_options(recipe_type(name), fields, file=recipe, preset=start)
             order = TrainingOrder(name, settings, tuple(data), tile_pixel_size, tuple(licence or ()))
         if estimate:
-            return _estimate(order)
+            return tell_estimate(order, _read(order))
         if output is None:
             raise RunError("Training needs a run folder; name one with '--output'.")
-        return _train(order, output, checkpoint, devices, nodes)
+        return train_by(order, output, checkpoint, devices, nodes, lambda *_: _read(order))
 
     options = recipe_options({"Recipe": recipe_type(name)})
     train.__annotations__["fields"] = options
@@ -122,14 +126,18 @@ def _resumed(
     return TrainingOrder(name, settings, kept.data, size, tuple(licences or kept.licences))
 
 
-def _train(order: TrainingOrder, output: Path, checkpoint: Path | None, devices: int, nodes: int) -> int:
+def train_by(
+    order: TrainingOrder, output: Path, checkpoint: Path | None, devices: int, nodes: int, read: ReadTiles
+) -> int:
+    """Train in a run folder, or go on from a checkpoint, and say how it goes; return the command's status."""
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
     from histoloom.training.data import classes_without_a_name
     from histoloom.training.engine import train
 
-    settings, tiles = order.recipe, _read(order)
+    settings = order.recipe
     console = Console(stderr=True)
     with interrupts() as interrupted, TrainingReport(console) as report:
+        tiles = read(report.say, interrupted.is_set)
 
         def on_event(event: TrainingEvent) -> None:
             if isinstance(event, TrainingStarted):
@@ -160,11 +168,12 @@ def _train(order: TrainingOrder, output: Path, checkpoint: Path | None, devices:
     return 0
 
 
-def _estimate(order: TrainingOrder) -> int:
+def tell_estimate(order: TrainingOrder, tiles: TrainingData) -> int:
+    """Write what a training would take as JSON; return the command's status."""
     # As late as for training.
     from histoloom.training.estimate import estimate_training
 
-    estimate = estimate_training(order.recipe, _read(order))
+    estimate = estimate_training(order.recipe, tiles)
     sys.stdout.write(json.dumps(asdict(estimate)) + "\n")
     return 0
 
@@ -209,6 +218,7 @@ class TrainingReport:
             self.say(
                 f"{event.parameters / 1e6:.1f} M weights on {event.device} ({event.precision}), "
                 f"{event.training_tiles} tiles to train and {event.validation_tiles} to validate on, "
+                f"{_woven_words(event.woven_tiles)}"
                 f"about {event.memory_estimate / 2**30:.1f} GB of memory"
             )
         elif isinstance(event, StepsDone):
@@ -246,6 +256,10 @@ class TrainingReport:
         self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
+def _woven_words(tiles: int) -> str:
+    return f"{tiles} woven ones, " if tiles else ""
+
+
 def _words(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
@@ -253,4 +267,3 @@ def _words(losses: Mapping[str, float]) -> str:
 loom = _command("loom")
 pix2pix = _command("pix2pix")
 mode_seeking_pix2pix = _command("mode-seeking-pix2pix")
-segmenter = _command("segmenter")

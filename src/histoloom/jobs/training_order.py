@@ -32,11 +32,15 @@ class TrainingOrder:
     recipe
         Its recipe.
     data
-        Folders of tiles with labels, at least one.
+        Folders of tiles with labels; at least one, but for segmenters that learn from woven tiles alone.
     tile_pixel_size
         µm per pixel of the tiles, or None for what their files say.
     licences
-        Licence of each folder's tiles, which bundles carry; none where they are not known.
+        Licence of each folder's tiles, which bundles carry, those of ``data`` first; none where they are not known.
+    woven
+        Folders of woven tiles with labels, for segmenters.
+    generator
+        What weaves the tiles that a segmenter's recipe asks for; empty for the default.
     """
 
     system: str
@@ -44,6 +48,8 @@ class TrainingOrder:
     data: tuple[Path, ...]
     tile_pixel_size: float | None = None
     licences: tuple[str, ...] = ()
+    woven: tuple[Path, ...] = ()
+    generator: str = ""
 
     def write(self, folder: Path) -> None:
         """Keep the order in a run's folder, whose recipe is written by the training itself.
@@ -70,6 +76,8 @@ class TrainingOrder:
             "data": [_kept_path(each, folder) for each in self.data],
             "tile_pixel_size": self.tile_pixel_size,
             "licences": list(self.licences),
+            "woven": [_kept_path(each, folder) for each in self.woven],
+            "generator": self.generator,
         }
         write_json(folder / START / ORDER, values)
 
@@ -81,7 +89,10 @@ class TrainingOrder:
     def data_arguments(self) -> list[str]:
         """Return the options that name the tiles."""
         words = [word for each in self.data for word in ("--data", str(each))]
+        words += [word for each in self.woven for word in ("--woven", str(each))]
         words += [word for each in self.licences for word in ("--licence", each)]
+        if self.generator:
+            words += ["--generator", self.generator]
         if self.tile_pixel_size is not None:
             words += ["--tile-pixel-size", repr(self.tile_pixel_size)]
         return words
@@ -112,6 +123,8 @@ def read_order(folder: Path) -> TrainingOrder:
         tuple(folder / each for each in values["data"]),
         float(size) if size is not None else None,
         tuple(values["licences"]),
+        tuple(folder / each for each in values["woven"]),
+        str(values.get("generator") or ""),
     )
 
 
@@ -123,8 +136,9 @@ def system_of(folder: Path) -> str | None:
     if not (folder / RECIPE).is_file():
         return None
     names = set(Run(folder).recipe)
-    # A run's recipe holds every field of its system's, and no two systems have the same ones.
-    return next((each for each in SYSTEMS if set(recipe_type(each).model_fields) == names), None)
+    # A run's recipe holds every field that its system had at the time, and no two systems have the same ones.
+    holding = {each: fields for each in SYSTEMS if names <= (fields := set(recipe_type(each).model_fields))}
+    return min(holding, key=lambda each: len(holding[each]), default=None)
 
 
 def systems_that_train(trained: Trained) -> tuple[str, ...]:
@@ -156,15 +170,17 @@ def _values_of(folder: Path) -> dict[str, Any] | None:
     # Orders of one folder were once written without a list.
     if isinstance(values, dict) and isinstance(values.get("data"), str):
         values |= {"data": [values["data"]], "licences": [str(values.get("licence", "unknown"))]}
+    if isinstance(values, dict):
+        values.setdefault("woven", [])
     if not isinstance(values, dict) or not _is_whole(values):
         raise RunError(f"'{ORDER}' of the run '{folder.name}' is damaged; begin a new run.")
     return values
 
 
 def _is_whole(values: dict[str, Any]) -> bool:
-    if "system" not in values or not values.get("data"):
+    if "system" not in values:
         return False
-    lists = (values["data"], values.get("licences"))
+    lists = (values.get("data"), values.get("licences"), values["woven"])
     return all(isinstance(each, list) and all(isinstance(word, str) for word in each) for each in lists)
 
 

@@ -56,12 +56,15 @@ class TrainingSource(_Facts):
         How many tiles.
     sha256
         Hash of its pixels and labels.
+    woven
+        How its tiles were woven, as JSON values; empty for real ones.
     """
 
     name: str
     licence: str = "unknown"
     tiles: int = Field(default=0, ge=0)
     sha256: str = ""
+    woven: dict[str, Any] = Field(default_factory=dict)
 
 
 class NamedLookFacts(_Facts):

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from histoloom.generators.networks.canonical_stain import stain_rows
-from histoloom.keyed_random import keyed_generator, keyed_hash
+from histoloom.keyed_random import keyed_generator, shuffled_index
 from histoloom.training.augmentation import augmented_crop, plain_crop, reference_crop
 from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.recipe import TrainingRecipe
@@ -177,13 +177,6 @@ class Batches:
                 for place, crop in enumerate(crops, first)
             ]
         return as_batch(crops, self.encode, others, self.margin, references)
-
-
-def shuffled_index(place: int, count: int, *key: int) -> int:
-    """Return which of ``count`` things comes at a place of an endless order in which every round shows each once."""
-    turn, position = divmod(place, count)
-    order = np.argsort(keyed_hash(*key, turn, np.arange(count)), kind="stable")
-    return int(order[position])
 
 
 def as_batch(

@@ -60,7 +60,7 @@ class SegmenterTraining:
         self._pixel_size = data.pixel_size
         self._outputs = architecture(recipe.architecture).outputs
         self._check_tiles(data)
-        typed = tuple(each for each in data.classes if each != DEFAULT_CLASS)
+        typed = tuple(each for each in _classes_to_tell(data) if each != DEFAULT_CLASS)
         self.classes = typed if typed and recipe.tell_classes else (DEFAULT_CLASS,)
         """What the network tells apart."""
         unsaid = UNTYPED if self.classes == typed else 1
@@ -70,7 +70,7 @@ class SegmenterTraining:
         self._class_weights = self._weights_of(data) if recipe.class_weights == "median frequency" else None
 
     def _check_tiles(self, data: TrainingData) -> None:
-        woven = [each for each in data.woven if each.weight > 0] if self.recipe.woven_share > 0 else []
+        woven = self._woven(data)
         if data.woven and not woven and self.recipe.woven_share > 0:
             raise TrainingError(
                 "All woven tiles are rejected (their weights are 0); keep some, or train without woven tiles."
@@ -83,6 +83,10 @@ class SegmenterTraining:
             for what, tiles in (("training", data.training), ("woven", woven)):
                 for each in tiles:
                     check_instances(each.label_map, f"The label map of a {what} tile", _NO_INSTANCES)
+
+    def _woven(self, data: TrainingData) -> list[LabelledPicture]:
+        """Return the woven tiles that are trained on."""
+        return [each for each in data.woven if each.weight > 0] if self.recipe.woven_share > 0 else []
 
     @property
     def woven_share(self) -> float:
@@ -179,7 +183,7 @@ class SegmenterTraining:
 
     def _weights_of(self, data: TrainingData) -> tuple[float, ...]:
         counts = np.zeros(len(self.classes) + 1)
-        for each in (*data.training, *data.woven):
+        for each in (*data.training, *self._woven(data)):
             table = np.maximum(self._place_of[each.class_of], 0)
             table[0] = 0
             pixels = np.bincount(each.label_map[_counted(each)], minlength=len(table))
@@ -187,6 +191,17 @@ class SegmenterTraining:
             said = np.r_[True, self._place_of[each.class_of[1:]] > 0]
             counts += np.bincount(table[said], weights=pixels[: len(table)][said], minlength=len(counts))
         return tuple(float(each) for each in median_frequency_weights(counts))
+
+
+def _classes_to_tell(data: TrainingData) -> tuple[str, ...]:
+    """Return the classes of real nuclei, or of woven ones where no real tile is trained on.
+
+    Layouts are drawn with classes that nobody may have labelled: what a network tells apart, real tiles decide.
+    """
+    if not data.woven or not data.training:
+        return data.classes
+    real = np.unique(np.concatenate([each.class_of[1:] for each in (*data.training, *data.validation)]))
+    return tuple(name for index, name in enumerate(data.classes) if index in real)
 
 
 def _counted(picture: LabelledPicture) -> NDArray[np.bool_]:

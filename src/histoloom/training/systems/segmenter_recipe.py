@@ -7,9 +7,10 @@ from typing import Literal
 from histoloom.recipes import recipe_field
 from histoloom.training.appearance import AppearanceRecipe
 from histoloom.training.recipe import TrainingRecipe
+from histoloom.training.woven_recipe import WovenTilesRecipe
 
 
-class SegmenterRecipe(TrainingRecipe, AppearanceRecipe):
+class SegmenterRecipe(TrainingRecipe, AppearanceRecipe, WovenTilesRecipe):
     """A segmenter of any architecture. The defaults are those of the one that ships."""
 
     architecture: str = recipe_field("hover-unet", "Architecture", "Name of the network, such as 'unet'.")
@@ -33,10 +34,6 @@ class SegmenterRecipe(TrainingRecipe, AppearanceRecipe):
     offset_gradient_weight: float = recipe_field(
         1.0, "Offset gradient weight", "Weight of the error of the offsets' gradients in nuclei.", ge=0.0, le=1e6
     )
-    woven_share: float = recipe_field(
-        0.5, "Woven share", "Share of the crops that are of woven tiles, where there are any; the others are real.",
-        ge=0.0, le=1.0,
-    )  # fmt: skip
     patience: int = recipe_field(
         0, "Patience", "Validations without a better score after which training ends; 0 for never.", ge=0, le=10_000
     )
