@@ -1,6 +1,6 @@
-"""Make the segmenter that ships from a finished run: the weights of its best step.
+"""Make the segmenter that ships from a finished run: the weights of one of its steps.
 
-    python tools/ship_nuclei.py RUN
+    python tools/ship_nuclei.py RUN STEP
 
 writes ``src/histoloom/models/weights/nuclei.safetensors`` and prints the hash that ``models/shipped.py`` pins. How the
 run was made is in docs/models/nuclei.md.
@@ -17,11 +17,11 @@ from histoloom.models.shipped import shipped_folder
 from histoloom.runs import Run
 
 
-def main(run: Path) -> None:
+def main(run: Path, step: int) -> None:
     """Write the shipped bundle, which holds the weights and where they come from and nothing of the run's folder."""
-    source = Run.open(run).best_bundle_path
-    if not source.is_file():
-        raise SystemExit(f"The run '{run.name}' has no best step yet; train until it has validated once.")
+    source = Run.open(run).bundles().get(step)
+    if source is None:
+        raise SystemExit(f"The run '{run.name}' has no bundle of step {step}; choose one of those in its 'bundles'.")
     target = shipped_folder() / "nuclei.safetensors"
     save_bundle(load_bundle(source, kind="segmenter"), target)
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
@@ -29,4 +29,4 @@ def main(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -10,6 +10,7 @@ from histoloom.errors import BundleError
 
 SHIPPED: dict[str, str] = {
     "loom.safetensors": "708b5e3448673ea6ae16d81fe56b0c44446a9d5af0e1e5434534541c2e2f4279",
+    "nuclei.safetensors": "12e35724f250e0b818927327c7e392d010ec6f00dd2bacd862c1db73090149cd",
 }
 """File name -> SHA-256 of the whole file, of every bundle in the package."""
 
