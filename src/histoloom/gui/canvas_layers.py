@@ -23,8 +23,15 @@ ROLE_KEY = "histoloom_role"
 LAYOUT, SKETCH, CENTROIDS, WOVEN, TILE = "layout", "sketch", "centroids", "woven", "tile"
 STRUCTURE, PREVIEW = "structure", "training preview"
 TISSUE, AGREEMENT = "tissue", "agreement"
-_BOTTOM_TO_TOP = (TILE, WOVEN, PREVIEW, STRUCTURE, TISSUE, LAYOUT, AGREEMENT, SKETCH, CENTROIDS)
+PREDICTION, IGNORE = "prediction", "ignore"
+_BOTTOM_TO_TOP = (
+    TILE, WOVEN, PREVIEW, STRUCTURE, TISSUE, IGNORE, LAYOUT, PREDICTION, AGREEMENT, SKETCH, CENTROIDS,
+)  # fmt: skip
+_OF_OWN_SIZE = frozenset({TILE, PREVIEW, TISSUE, AGREEMENT, PREDICTION})
 _FEW_DIFFERENCES = 0.02
+_FOUND = (0.94, 0.89, 0.26, 1.0)
+_LEFT_OUT = (0.35, 0.35, 0.35, 1.0)
+"""Yellow of Okabe and Ito, and grey: no nucleus on the canvas has them."""
 
 
 class CanvasLayers:
@@ -180,10 +187,62 @@ class CanvasLayers:
                 setattr(layer, name, value)
         return layer
 
+    def prediction(self, label_map: NDArray[np.int32], pixel_size: float, corner: tuple[int, int]) -> Labels:
+        """Show what a network that is trained finds, as outlines in the one layer for it.
+
+        Parameters
+        ----------
+        label_map
+            ``int32 (H, W)`` of a part of the tile.
+        pixel_size
+            Of the tile, in µm.
+        corner
+            Row and column of the part's first pixel.
+        """
+        corner_at = tuple(pixel_size * each for each in corner)
+        layer = self.find(PREDICTION)
+        if layer is not None:
+            layer.data, layer.scale, layer.translate = label_map, (pixel_size, pixel_size), corner_at
+            return layer
+
+        def make(viewer: ViewerModel) -> Labels:
+            options = _placing(pixel_size, PREDICTION) | {"translate": corner_at, "colormap": one_color(_FOUND)}
+            layer = viewer.add_labels(label_map, name="Prediction", opacity=1.0, **options)
+            layer.contour = 2
+            layer.editable = False
+            return layer
+
+        return self._reused(PREDICTION, make)
+
+    def ignored(self, layout: Layout, regions: NDArray[np.uint8] | None = None) -> Labels:
+        """Return the Ignore layer, uint8 of the canvas's size: not 0 where nothing is learnt or scored.
+
+        Parameters
+        ----------
+        layout
+            What is on the canvas.
+        regions
+            What the layer shall hold, ``uint8 (H, W)``; None for what it holds already, or nothing.
+        """
+        layer = self.find(IGNORE)
+        if layer is not None:
+            if regions is not None or tuple(layer.data.shape) != layout.shape:
+                layer.data = np.zeros(layout.shape, np.uint8) if regions is None else regions
+            return layer
+
+        def make(viewer: ViewerModel) -> Labels:
+            blank = np.zeros(layout.shape, np.uint8) if regions is None else regions
+            options = self._placing(layout, IGNORE) | {"colormap": one_color(_LEFT_OUT)}
+            layer = viewer.add_labels(blank, name="Ignore", opacity=0.6, **options)
+            layer.brush_size = max(round(10.0 / layout.pixel_size), 1)
+            return layer
+
+        return self._reused(IGNORE, make)
+
     def place(self, layout: Layout) -> None:
         """Give our layers on the canvas the layout's pixel size."""
         for role, layer in self.existing.items():
-            if role not in {TILE, PREVIEW, TISSUE, AGREEMENT} and tuple(layer.scale) != (layout.pixel_size,) * 2:
+            if role not in _OF_OWN_SIZE and tuple(layer.scale) != (layout.pixel_size,) * 2:
                 layer.scale = (layout.pixel_size,) * 2
 
     def _placing(self, layout: Layout, role: str) -> dict[str, Any]:
@@ -252,6 +311,13 @@ def _write_differences(layer: Labels, values: NDArray[np.uint8]) -> None:
     elif len(rows):
         np.copyto(layer.data, values)
         layer.refresh(extent=False, highlight=False)
+
+
+def one_color(color: tuple[float, float, float, float]) -> Any:
+    """Return a colormap that shows all labels in one colour."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    return DirectLabelColormap(color_dict={0: (0.0, 0.0, 0.0, 0.0), None: color})
 
 
 def _placing(pixel_size: float, role: str) -> dict[str, Any]:

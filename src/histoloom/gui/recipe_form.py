@@ -39,6 +39,8 @@ class RecipeForm(QWidget):
         Names of fields that are folded away at first.
     choices
         What fields of words may be, by name, where that is known; the recipe itself takes others too.
+    first
+        Names of fields that come before the others.
     parent
         Qt parent.
     """
@@ -52,6 +54,7 @@ class RecipeForm(QWidget):
         hidden: Collection[str] = (),
         advanced: Collection[str] = (),
         choices: Mapping[str, Sequence[str]] | None = None,
+        first: Sequence[str] = (),
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -66,8 +69,11 @@ class RecipeForm(QWidget):
         self._problem.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(self._rows([name for name in recipe_type.model_fields if name not in {*hidden, *advanced}]))
-        folded = [name for name in recipe_type.model_fields if name in advanced and name not in hidden]
+        names = [
+            name for name in dict.fromkeys([*first, *recipe_type.model_fields]) if name in recipe_type.model_fields
+        ]
+        column.addLayout(self._rows([name for name in names if name not in {*hidden, *advanced}]))
+        folded = [name for name in names if name in advanced and name not in hidden]
         if folded:
             column.addWidget(self._collapsible(folded))
         column.addWidget(self._problem)

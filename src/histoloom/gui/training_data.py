@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from histoloom.errors import TrainingError
-from histoloom.gui.canvas_layers import AGREEMENT, LAYOUT, PREVIEW, ROLE_KEY, STRUCTURE, TISSUE, WOVEN
+from histoloom.gui.canvas_layers import (
+    AGREEMENT,
+    IGNORE,
+    LAYOUT,
+    PREDICTION,
+    PREVIEW,
+    ROLE_KEY,
+    STRUCTURE,
+    TILE,
+    TISSUE,
+    WOVEN,
+)
+from histoloom.gui.ignored_regions import ignored_regions_of
 from histoloom.gui.readers import LAYOUT_KEY, TILE_KEY
 from histoloom.gui.writers import pixel_size_of
 from histoloom.jobs.frozen_tiles import LabelledTile, freeze_tiles
@@ -21,6 +33,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
 
     from histoloom.gui.canvas import Canvas
+
+_OTHER_LABELS = frozenset({STRUCTURE, TISSUE, AGREEMENT, PREDICTION, IGNORE})
 
 
 @dataclass(frozen=True)
@@ -58,12 +72,13 @@ def canvas_tiles(canvas: Canvas) -> Callable[[], list[LabelledTile]]:
     Raises
     ------
     TrainingError
-        If there is no tile, or it is larger than the canvas: a slide.
+        If there is no tile, or the regions of it that are ignored are of another size.
     """
     tile, layout = canvas.tile, canvas.layout
     if tile is None:
         raise TrainingError("There is no real tile on the canvas; open one with its nuclei, or choose a folder.")
-    return lambda: [LabelledTile("the canvas", tile, layout)]
+    ignored = ignored_regions_of(canvas).mask()
+    return lambda: [LabelledTile("the canvas", tile, layout, ignored=ignored)]
 
 
 def image_layers(layers: Any) -> list[Image]:
@@ -73,7 +88,7 @@ def image_layers(layers: Any) -> list[Image]:
 
 def label_layers(layers: Any) -> list[Labels]:
     """Return the layers that may say where nuclei are."""
-    return [each for each in layers if _is(each, "Labels") and _role(each) not in {STRUCTURE, TISSUE, AGREEMENT}]
+    return [each for each in layers if _is(each, "Labels") and _role(each) not in _OTHER_LABELS]
 
 
 def likely_labels(image: Image, labels: list[Labels]) -> Labels | None:
@@ -110,6 +125,7 @@ def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], Labell
     layout = canvas.layout if labels is canvas.layers.find(LAYOUT) else None
     label_map = None if layout is not None else np.array(labels.data)
     read = labels.metadata.get(LAYOUT_KEY)
+    ignored = ignored_regions_of(canvas).mask() if image is canvas.layers.find(TILE) else None
 
     def labelled() -> LabelledTile:
         tile = known if isinstance(known, Tile) else Tile.from_array(np.asarray(picture[..., :3]), size)
@@ -121,7 +137,7 @@ def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], Labell
             nuclei = Layout.from_label_map(mended, tile.pixel_size or size, names, **classes)
         if nuclei is None:
             raise TrainingError(f"The labels of '{name}' are gone; choose others.")
-        return LabelledTile(name, tile, nuclei, is_woven)
+        return LabelledTile(name, tile, nuclei, is_woven, ignored)
 
     return labelled
 

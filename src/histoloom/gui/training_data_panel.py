@@ -90,6 +90,11 @@ class TrainingDataPanel(QWidget):
             self.source.setCurrentIndex(CANVAS)
         self._describe_canvas()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether folders shall be trained on, and none is named."""
+        return self.source.currentIndex() == FOLDER and not self.folders.folders
+
     def choice(self) -> DataChoice:
         """Return what is chosen, as it is now.
 
@@ -143,13 +148,17 @@ class TrainingDataPanel(QWidget):
             self._rows.removeRow(0)
         self.pairs = []
         layers = self._canvas.viewer.layers
-        labels = label_layers(layers)
+        labels, gone = label_layers(layers), []
         for image in image_layers(layers):
             combo = QComboBox()
             combo.addItem(_LEFT_OUT, None)
             for each in labels:
                 combo.addItem(each.name, each)
             wanted = self._chosen.get(image, likely_labels(image, labels))
+            if wanted is not None and wanted not in labels:
+                del self._chosen[image]
+                gone.append((image.name, wanted.name))
+                wanted = None
             combo.setCurrentIndex(labels.index(wanted) + 1 if wanted in labels else 0)
             combo.setAccessibleName(f"Labels of {image.name}")
             narrow(combo)
@@ -158,6 +167,11 @@ class TrainingDataPanel(QWidget):
             self.pairs.append((image, combo))
         if not self.pairs:
             self._rows.addRow(QLabel("There is no RGB picture among the layers."))
+        for image_name, labels_name in gone if self.source.currentIndex() == LAYERS else ():
+            self.problem.emit(
+                f"'{labels_name}', the labels of '{image_name}', was deleted; choose others, or '{image_name}' is left "
+                "out."
+            )
 
     def close_panel(self) -> None:
         """Forget what is under way, and the viewer's layers."""

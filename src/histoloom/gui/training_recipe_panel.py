@@ -16,13 +16,17 @@ from histoloom.training.appearance import AppearanceRecipe
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.presets import presets_of
 from histoloom.training.systems.registry import recipe_type
+from histoloom.training.woven_recipe import WovenTilesRecipe
 
 _OWN = "own settings"
 _AT_FIRST = ("steps", "batch_size", "crop_size", "pixel_size", "learning_rate", "seed", "device", "checkpoint_every")
 """Shared fields that are not folded away; fields of a system's own never are."""
 
-_OF_APPEARANCE = frozenset(AppearanceRecipe.model_fields)
-"""Fields of a segmenter's recipe that are folded away too, as there are many and few people change them."""
+_ALSO_FOLDED = frozenset(AppearanceRecipe.model_fields)
+"""Fields of a segmenter's recipe that few people change."""
+
+_ELSEWHERE = frozenset(WovenTilesRecipe.model_fields)
+"""Fields of a segmenter's recipe that `histoloom.gui.woven_tiles_panel` shows."""
 
 
 class TrainingRecipePanel(QWidget):
@@ -38,6 +42,8 @@ class TrainingRecipePanel(QWidget):
 
     changed = Signal()
     """Another system or recipe."""
+    taken = Signal(object)
+    """The recipe of a run or a file, when it is shown."""
     problem = Signal(str)
     """A sentence, if a file holds no recipe of the system."""
 
@@ -81,6 +87,7 @@ class TrainingRecipePanel(QWidget):
         """Show a system with a recipe."""
         self.system.setCurrentText(system)
         self.form.recipe = recipe
+        self.taken.emit(recipe)
 
     def take_preset(self, name: str) -> None:
         """Fill the form with a preset."""
@@ -98,6 +105,7 @@ class TrainingRecipePanel(QWidget):
             self.problem.emit(str(error))
             return
         self.form.recipe = recipe
+        self.taken.emit(recipe)
 
     def _on_system(self, system: str) -> None:
         self._holder.removeWidget(self.form)
@@ -107,8 +115,10 @@ class TrainingRecipePanel(QWidget):
         self._show_form()
 
     def _form_of(self, system: str) -> RecipeForm:
-        folded = _OF_APPEARANCE.union(TrainingRecipe.model_fields).difference(_AT_FIRST)
-        return RecipeForm(recipe_type(system), advanced=folded, choices={"architecture": list(ARCHITECTURES)})
+        folded = _ALSO_FOLDED.union(TrainingRecipe.model_fields).difference(_AT_FIRST)
+        choices = {"architecture": list(ARCHITECTURES)}
+        chosen = recipe_type(system)
+        return RecipeForm(chosen, hidden=_ELSEWHERE, advanced=folded, choices=choices, first=list(choices))
 
     def _show_form(self) -> None:
         self.form.changed.connect(self._on_changed)

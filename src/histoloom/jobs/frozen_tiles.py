@@ -16,6 +16,7 @@ from histoloom import __version__
 from histoloom.errors import TrainingError, WriteError
 from histoloom.generators.woven_files import write_synthetic_picture
 from histoloom.layouts import Layout
+from histoloom.layouts.folder_recognition import IGNORE_ENDING
 from histoloom.tiles.tile import Tile
 from histoloom.window import Window
 from histoloom.writing import write_json, written_whole
@@ -36,12 +37,15 @@ class LabelledTile:
         Picture and nuclei, of one size.
     is_woven
         Whether the picture is woven tissue.
+    ignored
+        ``bool (H, W)``: True where nothing shall be learnt or scored; None for nowhere.
     """
 
     name: str
     tile: Tile
     layout: Layout
     is_woven: bool = False
+    ignored: NDArray[np.bool_] | None = None
 
 
 def freeze_tiles(tiles: Sequence[LabelledTile], folder: str | Path, crop: float) -> Path:
@@ -52,7 +56,8 @@ def freeze_tiles(tiles: Sequence[LabelledTile], folder: str | Path, crop: float)
     tiles
         What to write. Training holds a part of the tiles out, so the only one is cut into pieces.
     folder
-        Made here: ``images/NAME.tif``, ``labels/NAME.tif`` and ``types/NAME.json``.
+        Made here: ``images/NAME.tif``, ``labels/NAME.tif`` and ``types/NAME.json``, and where something is ignored
+        ``labels/NAME_ignore.png``.
     crop
         Side of a training crop in µm; pieces are at least as large where the tile allows it.
 
@@ -71,7 +76,7 @@ def freeze_tiles(tiles: Sequence[LabelledTile], folder: str | Path, crop: float)
         If the folder cannot be written to; what was written of it is removed again.
     """
     target = Path(folder)
-    _check(tiles)
+    check_labelled(tiles)
     try:
         target.mkdir(parents=True)
     except FileExistsError:
@@ -83,7 +88,7 @@ def freeze_tiles(tiles: Sequence[LabelledTile], folder: str | Path, crop: float)
             windows = [each.layout.window] if len(tiles) > 1 else pieces(each.layout, crop)
             for place, window in enumerate(windows):
                 name = f"{index + 1:03d}" if len(tiles) > 1 else f"piece_{place + 1:02d}"
-                _write(each, window, target, name)
+                write_labelled(each, window, target, name)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -104,7 +109,8 @@ def _cuts(side: int, count: int) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(edges)
 
 
-def _check(tiles: Sequence[LabelledTile]) -> None:
+def check_labelled(tiles: Sequence[LabelledTile]) -> None:
+    """Raise `TrainingError` if there are no tiles or no nuclei, or picture and nuclei differ in size."""
     if not tiles:
         raise TrainingError("There is no tile with nuclei to train on; open one, or choose a folder of tiles.")
     for each in tiles:
@@ -119,16 +125,28 @@ def _check(tiles: Sequence[LabelledTile]) -> None:
         raise TrainingError("There are no nuclei on what should be trained on; draw some, or open their labels.")
 
 
-def _write(labelled: LabelledTile, window: Window, folder: Path, name: str) -> None:
+def write_labelled(labelled: LabelledTile, window: Window, folder: Path, name: str) -> None:
+    """Write a window of a tile and of its nuclei under a name, its picture last; raises `WriteError`."""
     pixel_size = labelled.tile.pixel_size or labelled.layout.pixel_size
     facts = {"synthetic": labelled.is_woven, "histoloom_version": __version__}
-    write_synthetic_picture(folder / "images" / f"{name}.tif", labelled.tile.read(window), pixel_size, facts)
     label_map = labelled.layout.rasterize(window)
     _write_labels(label_map, folder / "labels" / f"{name}.tif")
+    ignored = folder / "labels" / f"{name}{IGNORE_ENDING}.png"
+    ignored.unlink(missing_ok=True)
+    if labelled.ignored is not None and labelled.ignored[window.slices].any():
+        _write_mask(labelled.ignored[window.slices], ignored)
     present = np.unique(label_map)
     nuclei = labelled.layout.nuclei
     classes = {str(label): nuclei[int(label)].class_name for label in present if label > 0}
     write_json(folder / "types" / f"{name}.json", classes)
+    write_synthetic_picture(folder / "images" / f"{name}.tif", labelled.tile.read(window), pixel_size, facts)
+
+
+def _write_mask(mask: NDArray[np.bool_], path: Path) -> None:
+    from PIL import Image
+
+    with written_whole(path) as beside:
+        Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(beside, "PNG")
 
 
 def _write_labels(label_map: NDArray[np.int32], path: Path) -> None:
