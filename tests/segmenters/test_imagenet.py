@@ -12,6 +12,7 @@ from histoloom.errors import SegmenterError
 from histoloom.segmenters import imagenet
 from histoloom.segmenters.imagenet import IMAGENET_FILES, begin_from_imagenet, imagenet_weights
 from histoloom.segmenters.registry import build_segmenter
+from inception_weights import inception_shapes
 
 FROM_IMAGENET = {
     "fcn8s": "vgg16",
@@ -21,7 +22,13 @@ FROM_IMAGENET = {
     "hovernet": "resnet50",
     "hovernet-resnet34": "resnet34",
 }
-PUBLISHED_COUNTS = {"vgg16": 138_357_544, "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032}
+PUBLISHED_COUNTS = {
+    "vgg16": 138_357_544,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "inception_v3": 27_161_264,
+}
 
 
 def norm(name, channels):
@@ -65,6 +72,8 @@ def resnet_shapes(depth, width):
 
 
 def shapes_of(encoder, width=64):
+    if encoder == "inception_v3":
+        return inception_shapes()
     return vgg16_shapes(width) if encoder == "vgg16" else resnet_shapes(int(encoder.removeprefix("resnet")), width)
 
 
@@ -76,7 +85,8 @@ def generated(encoder, width=64, device="cpu"):
 
 @pytest.mark.parametrize("encoder", IMAGENET_FILES)
 def test_the_generated_weights_are_as_many_as_torchvisions(encoder):
-    learned = [shape for name, shape in shapes_of(encoder).items() if "running" not in name]
+    counted = ("running_mean", "running_var", "num_batches_tracked")
+    learned = [shape for name, shape in shapes_of(encoder).items() if not name.endswith(counted)]
     assert sum(torch.Size(shape).numel() for shape in learned) == PUBLISHED_COUNTS[encoder]
 
 
@@ -226,4 +236,5 @@ def test_the_files_are_torchvisions_by_name():
         "resnet18-f37072fd.pth",
         "resnet34-b627a593.pth",
         "resnet50-0676ba61.pth",
+        "inception_v3_google-0cc3c7bd.pth",
     }

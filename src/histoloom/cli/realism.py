@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,10 +23,12 @@ from histoloom.evaluation.score_names import finite_or_null
 from histoloom.layouts.tile_folders import open_tile_folder
 
 if TYPE_CHECKING:
+    from histoloom.evaluation.feature_extractors import FeatureExtractor
     from histoloom.evaluation.realism import Realism
     from histoloom.evaluation.realism_groups import GroupRealism
     from histoloom.segmenters.segmenter import Segmenter
 
+_INCEPTION = "inception"
 _SIMILARITIES = (
     ("between_woven", "MS-SSIM between tiles"),
     ("between_weaves_of_one_layout", "MS-SSIM of weaves of one layout"),
@@ -67,9 +70,10 @@ def realism(
         Folder of woven tiles, with their layouts for label faithfulness.
     extractor
         Bundle of a segmenter whose encoder gives the features: a name or a file (default: nuclei). It should have been
-        trained on real tiles of other patients only.
+        trained on real tiles of other patients only. Or inception, a network of photographs, which is downloaded the
+        first time (104 MB).
     segmenter
-        Bundle that finds nuclei for label faithfulness (default: the extractor).
+        Bundle that finds nuclei for label faithfulness (default: the extractor; with inception: nuclei).
     faithfulness
         Measure label faithfulness, which takes longer than all else.
     patch_side
@@ -88,9 +92,7 @@ def realism(
             raise RecipeError(f"A pixel size of {size:g} µm is not possible; give a number such as 0.25.")
     folder = open_tile_folder(real, real_pixel_size, labels_required=False)
     woven_folder = open_tile_folder(woven, woven_pixel_size, labels_required=False)
-    features_of = _segmenter(extractor)
-    finder = features_of if segmenter in (None, extractor) else _segmenter(segmenter)
-    from histoloom.evaluation.feature_extractors import SegmenterFeatures
+    features_of, finder = _judges(extractor, segmenter, faithfulness)
     from histoloom.evaluation.realism import measure_realism
 
     console = Console(stderr=True)
@@ -107,8 +109,8 @@ def realism(
         found = measure_realism(
             folder,
             woven_folder,
-            SegmenterFeatures(features_of),
-            finder if faithfulness else None,
+            features_of,
+            finder,
             patch_side=patch_side,
             seed=seed,
             on_step=on_step,
@@ -126,15 +128,30 @@ def realism(
     return 0
 
 
-def _segmenter(reference: str | None) -> Segmenter:
+def _judges(
+    extractor: str | None, segmenter: str | None, faithfulness: bool
+) -> tuple[FeatureExtractor, Segmenter | None]:
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
+    from histoloom.evaluation.feature_extractors import InceptionFeatures, SegmenterFeatures
+
+    if extractor == _INCEPTION:
+        finder = _segmenter(segmenter, "to find nuclei with", "--segmenter") if segmenter or faithfulness else None
+        # torch.hub says on stdout what it downloads, where only results belong.
+        with redirect_stdout(sys.stderr):
+            return InceptionFeatures(), finder if faithfulness else None
+    encoder = _segmenter(extractor, "to take features from", "--extractor")
+    finder = encoder if segmenter in (None, extractor) else _segmenter(segmenter, "to find nuclei with", "--segmenter")
+    return SegmenterFeatures(encoder), finder if faithfulness else None
+
+
+def _segmenter(reference: str | None, purpose: str, option: str) -> Segmenter:
     from histoloom.models import bundle_path
     from histoloom.segmenters.segmenter import HOUSE_SEGMENTER, Segmenter
 
     if reference is None and bundle_path(HOUSE_SEGMENTER) is None:
         raise BundleError(
-            f"There is no segmenter '{HOUSE_SEGMENTER}' to take features from; give another one with --extractor, a "
-            "bundle's file or one of 'histoloom bundles list'."
+            f"There is no segmenter '{HOUSE_SEGMENTER}' {purpose}; give another one with {option}, a bundle's file or "
+            "one of 'histoloom bundles list'."
         )
     return Segmenter.load(reference or HOUSE_SEGMENTER)
 

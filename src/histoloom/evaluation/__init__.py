@@ -27,7 +27,7 @@ from histoloom.evaluation.agreement_palettes import (
 )
 from histoloom.evaluation.checkerboard import checkerboard_peaks, has_checkerboard
 from histoloom.evaluation.diversity import mean_pairwise_l1, mean_pairwise_similarity, multiscale_similarity
-from histoloom.evaluation.feature_extractors import FeatureExtractor, SegmenterFeatures
+from histoloom.evaluation.feature_extractors import FeatureExtractor, InceptionFeatures, SegmenterFeatures
 from histoloom.evaluation.frechet_distance import FrechetDistance, frechet_distance, frechet_with_twin
 from histoloom.evaluation.instances import looks_semantic, split_into_pieces
 from histoloom.evaluation.judges import Judge
@@ -52,6 +52,7 @@ __all__ = [
     "FolderScores",
     "FrechetDistance",
     "GroupRealism",
+    "InceptionFeatures",
     "Judge",
     "KernelDistance",
     "KernelSums",

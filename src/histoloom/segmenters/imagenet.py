@@ -18,6 +18,7 @@ IMAGENET_FILES: Mapping[str, str] = {
     "resnet18": "resnet18-f37072fd.pth",
     "resnet34": "resnet34-b627a593.pth",
     "resnet50": "resnet50-0676ba61.pth",
+    "inception_v3": "inception_v3_google-0cc3c7bd.pth",
 }
 """Encoder -> torchvision's file; the end of its name is the beginning of its hash, which is checked."""
 
@@ -36,7 +37,7 @@ class BeginsFromImageNet(Protocol):
         ...
 
 
-def imagenet_weights(encoder: str) -> dict[str, torch.Tensor]:
+def imagenet_weights(encoder: str, otherwise: str = "begin from random weights") -> dict[str, torch.Tensor]:
     """Return torchvision's ImageNet weights of an encoder by name, downloaded the first time.
 
     They are kept in torch.hub's folder. The file's hash is checked, and nothing but tensors is read from it.
@@ -45,6 +46,8 @@ def imagenet_weights(encoder: str) -> dict[str, torch.Tensor]:
     ----------
     encoder
         One of `IMAGENET_FILES`.
+    otherwise
+        What someone who cannot have the file may do instead, in the words of a sentence.
 
     Raises
     ------
@@ -65,12 +68,10 @@ def imagenet_weights(encoder: str) -> dict[str, torch.Tensor]:
     except OSError as error:
         raise SegmenterError(
             f"ImageNet's weights of {encoder} could not be downloaded ({error}); connect to the internet and try "
-            "again, or begin from random weights."
+            f"again, or {otherwise}."
         ) from error
     except RuntimeError as error:
-        raise SegmenterError(
-            f"ImageNet's weights of {encoder} arrived damaged; try again, or begin from random weights."
-        ) from error
+        raise SegmenterError(f"ImageNet's weights of {encoder} arrived damaged; try again, or {otherwise}.") from error
     return cast("dict[str, torch.Tensor]", weights)
 
 
