@@ -191,10 +191,12 @@ def test_a_nucleus_keeps_its_face_when_it_is_moved(prepared, shift):
 
 
 def test_a_nucleus_of_usual_size_keeps_its_face_nearly_and_another_seed_has_another(prepared):
-    nucleus = one_nucleus(20.0)
-    still = inside_of(prepared, nucleus, 12)
-    assert correlation(still, inside_of(prepared, nucleus.moved(64.0, 16.0), 12)) > 0.85
-    assert abs(correlation(still, inside_of(prepared, one_nucleus(20.0, texture_seed=8), 12))) < 0.5
+    # The ground does not move along, and the network sees some of it from near the outline: of what lies deeper,
+    # .95 to .98 was measured over five texture seeds.
+    nucleus = one_nucleus(24.0)
+    still = inside_of(prepared, nucleus, 8)
+    assert correlation(still, inside_of(prepared, nucleus.moved(64.0, 16.0), 8)) > 0.9
+    assert abs(correlation(still, inside_of(prepared, one_nucleus(24.0, texture_seed=8), 8))) < 0.3
 
 
 def test_faces_are_alike_at_offsets_between_cells(prepared):

@@ -67,11 +67,10 @@ def test_what_is_woven_is_the_window_without_its_margin(network):
         assert woven.std() > 0.01
 
 
-def test_the_networks_default_has_at_most_three_million_parameters():
+def test_the_networks_default_is_the_one_that_ships_of_fewer_than_three_million_parameters():
     with torch.device("meta"):
         made = LoomNetwork(12, level_widths(LoomRecipe().width))
-    count = sum(each.numel() for each in made.parameters())
-    assert 500_000 < count <= 3_000_000
+    assert sum(each.numel() for each in made.parameters()) == 729_551
 
 
 def test_nothing_in_what_weaves_takes_statistics_of_the_picture_or_leaves_a_checkerboard(network):

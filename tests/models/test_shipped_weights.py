@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from histoloom.evaluation.checkerboard import has_checkerboard
-from histoloom.evaluation.recovered_nuclei import recovered_fraction
+from histoloom.evaluation.recovered_nuclei import recovered_fraction, recovered_nuclei
 from histoloom.generators import registry
 from histoloom.generators.registry import generator_named
 from histoloom.layouts import RandomLayoutRecipe, random_layout
@@ -61,15 +61,28 @@ def test_loom_brings_looks_of_its_own(loom):
     assert len({look.name for look in loom.named_looks}) == len(loom.named_looks)
 
 
-def test_named_looks_weave_nuclei_without_a_grid_and_unlike_each_other(loom):
+def test_named_looks_weave_without_a_grid_and_unlike_each_other(loom):
     pictures = []
     for look in (loom.named_looks[0], loom.named_looks[-1]):
         woven = loom.prepare(look, loom.recipe_type(), 0.25).weave(LAYOUT, 1)
-        assert recovered_fraction(LAYOUT, woven) > 0.8
         assert not has_checkerboard(woven)
         assert color_drift(look.stains, StainSummary.of(woven)).optical_density_shift < 0.15
         pictures.append(woven)
     assert np.abs(pictures[0].astype(int) - pictures[1]).mean() > 10
+
+
+def test_nuclei_can_be_seen_in_every_named_look(loom):
+    # Of three layouts with twenty nuclei each, which one nucleus more or less moves by .017. Measured: .94 over all
+    # looks, and .88 for the palest one. On three layouts of 512 x 512 pixels it was .89 and .79, of which one in
+    # particular is hard (.80 over all looks); of held-out real tiles, .86 to 1.
+    layouts = [random_layout(RandomLayoutRecipe(height=256, width=256), seed=seed) for seed in (1, 2, 3)]
+    of_looks = []
+    for look in loom.named_looks:
+        prepared = loom.prepare(look, loom.recipe_type(), 0.25)
+        seen = [recovered_nuclei(each, prepared.preview(each, 1, each.window)).values() for each in layouts]
+        of_looks.append(np.mean([value for values in seen for value in values]))
+    assert np.mean(of_looks) >= 0.9
+    assert min(of_looks) >= 0.85
 
 
 def test_the_samples_look_is_woven_in_windows_with_the_bytes_of_the_whole(loom):

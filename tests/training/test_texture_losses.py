@@ -21,15 +21,20 @@ def _stripes(shift: int) -> torch.Tensor:
     return wave.expand(SHAPE).clone()
 
 
-def test_texture_at_other_places_is_the_same_texture_and_in_another_direction_nearly() -> None:
+def _mean_distance(woven: torch.Tensor, real: torch.Tensor) -> float:
+    """Return the mean over several draws of filters, single ones of which answer to one stripe more than to another."""
     everywhere = [torch.ones(2, 1, 64, 64)]
-    moved = float(patch_distribution_loss(_stripes(4), _stripes(0), everywhere))
-    turned = float(patch_distribution_loss(_stripes(0).transpose(2, 3), _stripes(0), everywhere))
-    finer = float(patch_distribution_loss(_stripes(0)[..., ::2].repeat(1, 1, 1, 2), _stripes(0), everywhere))
-    flat = float(patch_distribution_loss(torch.zeros(SHAPE), _stripes(0), everywhere))
-    assert moved < 0.1 * turned
+    return sum(float(patch_distribution_loss(woven, real, everywhere)) for _ in range(8)) / 8
+
+
+def test_texture_at_other_places_is_the_same_texture_and_in_another_direction_nearly() -> None:
+    moved = _mean_distance(_stripes(4), _stripes(0))
+    turned = _mean_distance(_stripes(0).transpose(2, 3), _stripes(0))
+    finer = _mean_distance(_stripes(0)[..., ::2].repeat(1, 1, 1, 2), _stripes(0))
+    flat = _mean_distance(torch.zeros(SHAPE), _stripes(0))
+    assert moved < 0.02 * turned
     assert turned < 0.8 * finer
-    assert moved < 0.1 * flat
+    assert moved < 0.02 * flat
 
 
 def test_equal_pictures_and_empty_regions_have_no_distance() -> None:
@@ -46,6 +51,7 @@ def test_only_the_region_counts_and_brightness_does_not() -> None:
     # Patches near the border of the region look a little beyond it, on all three scales.
     woven[..., 56:, :] = 0.0
     assert float(patch_distribution_loss(woven, real, [region])) < 1e-5
+    assert float(patch_distribution_loss(0.5 * real, real, [region])) > 0.2
 
 
 def test_gradients_lead_towards_the_texture() -> None:
@@ -74,14 +80,14 @@ def test_fine_grain_does_not_stand_in_for_coarse_structure() -> None:
     grain = grain * lines.std() / grain.std()
     everywhere = [torch.ones(2, 1, 64, 64)]
     distances = [float(patch_distribution_loss(each, lines, everywhere)) for each in (grain, lines.roll(5, 3))]
-    assert distances[0] > 5.0 * distances[1]
+    assert distances[0] > 8.0 * distances[1]
 
 
 def test_each_weave_is_compared_with_its_real_picture() -> None:
     real, regions = torch.rand(SHAPE), [torch.ones(2, 1, 64, 64)]
     for loss in (patch_distribution_loss, value_distribution_loss):
         assert float(loss(torch.cat([real, real]), real, regions, repeats=2)) == 0.0
-        assert float(loss(torch.cat([real, 0.5 * real]), real, regions, repeats=2)) > 0.0
+        assert float(loss(torch.cat([real, 0.5 * real]), real, regions, repeats=2)) > 0.05
 
 
 def test_values_are_compared_wherever_they_lie() -> None:
@@ -91,7 +97,7 @@ def test_values_are_compared_wherever_they_lie() -> None:
     assert float(value_distribution_loss(real.flip(2), real, [region])) < 1e-6
     darker = float(value_distribution_loss(0.8 * real, real, [region]))
     flat = float(value_distribution_loss(torch.full(SHAPE, 0.5), real, [region]))
-    assert 0.0 < darker < flat
+    assert 0.02 < darker < 0.4 * flat
     assert float(value_distribution_loss(1.0 - real, real, [torch.zeros_like(region)])) == 0.0
 
 
@@ -112,4 +118,4 @@ def test_feature_matching_compares_means_of_squares() -> None:
     shuffled = real.view(1, 4, 4, 4, 4, 4).flip(3, 5).reshape(1, 4, 16, 16)
     assert not torch.equal(real, shuffled)
     assert float(local_feature_matching_loss([[shuffled]], [[real]], cell=4)) < 1e-6
-    assert float(local_feature_matching_loss([[shuffled]], [[real]], cell=1)) > 0.05
+    assert float(local_feature_matching_loss([[shuffled]], [[real]], cell=1)) > 0.2

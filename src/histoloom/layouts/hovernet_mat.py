@@ -50,6 +50,7 @@ def read_hovernet_mat(
     try:
         values = loadmat(path)
     except NotImplementedError:
+        # What SciPy raises for files of version 7.3, which are HDF5 and no MATLAB files of the older kind.
         raise LayoutError(f"'{path.name}' is a MATLAB 7.3 file; save it again with MATLAB's option '-v7'.") from None
     except Exception as error:
         raise LayoutError(
