@@ -155,6 +155,17 @@ def test_ignored_pixels_change_neither_loss_nor_score(architecture):
         torch.testing.assert_close(judged(spoiled)[name], value, msg=name)
 
 
+def test_held_out_crops_in_which_all_is_ignored_are_left_out():
+    data = discs(tiles=4)
+    tile = data.training[0]
+    nowhere = replace(tile, ignored=np.ones(tile.label_map.shape, bool))
+    partly = replace(tile, ignored=np.eye(len(tile.label_map), dtype=bool))
+    batches = batches_of(replace(data, validation=(nowhere, tile, partly)), validation_crops=6)
+    assert len(batches.validation()) == 4
+    with pytest.raises(TrainingError, match="All held-out crops lie in regions to ignore"):
+        batches_of(replace(data, validation=(nowhere,))).validation()
+
+
 def test_a_crop_of_half_the_importance_has_half_the_gradient():
     torch.manual_seed(0)
     truth = (torch.rand(2, 1, 8, 8) > 0.5).float()

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from histoloom.errors import TrainingError
 from histoloom.generators.networks.canonical_stain import stain_rows
 from histoloom.keyed_random import keyed_generator, shuffled_index
 from histoloom.training.augmentation import augmented_crop, plain_crop, reference_crop
@@ -116,13 +117,26 @@ class Batches:
         return self._batch(crops, others, _REFERENCE, first)
 
     def validation(self) -> list[Batch]:
-        """Return the fixed held-out crops, one to a batch."""
+        """Return the fixed held-out crops, one to a batch; those in which all is ignored are left out.
+
+        Raises
+        ------
+        TrainingError
+            If none is left.
+        """
         pictures = self.data.validation
         batches = []
         for place in range(self.recipe.validation_crops):
             random = keyed_generator(self.recipe.seed, _VALIDATION, place)
             crop = plain_crop(pictures[place % len(pictures)], self.recipe.crop_size + 2 * self.margin, random)
-            batches.append(self._batch([crop], None, _VALIDATION_REFERENCE, place))
+            # Without a pixel that counts, a score would be perfect.
+            if crop.ignored is None or not crop.ignored.all():
+                batches.append(self._batch([crop], None, _VALIDATION_REFERENCE, place))
+        if not batches:
+            raise TrainingError(
+                "All held-out crops lie in regions to ignore, so nothing can be validated on; ignore less, or hold "
+                "other tiles out."
+            )
         return batches
 
     def stream(self, first: int, last: int) -> Iterator[tuple[int, Batch, float]]:
