@@ -219,7 +219,7 @@ def test_who_judges_says_what_it_was_trained_on_and_warns_of_these_very_tiles(re
         return what_judge_knows(Judge("judge", "", sources), [folder])
 
     said = known(*sources)
-    assert said[0] == "'judge' was trained on 'real' (6 tiles, licence CC0)."
+    assert said[0] == "'judge' was trained on 'real' (6 tiles, 2 of them only validated on, licence CC0)."
     assert said[1].startswith("Warning: 'judge' was trained on the tiles of 'real' themselves")
     assert "tiles of 'real' themselves" in known(sources[0].model_copy(update={"name": "elsewhere"}))[1]
     namesake = TrainingSource(name="real", licence="CC0", tiles=5, sha256="0" * 64)

@@ -18,6 +18,7 @@ def test_tiles_are_read_with_their_labels(tmp_path):
     assert data.split["by"] == "tile"
     (source,) = data.sources
     assert (source.name, source.licence, source.tiles) == ("tiles", "CC0", 4)
+    assert source.validation_tiles == len(data.validation) == 1
     for picture in data.training:
         assert set(np.unique(picture.label_map)) == set(range(picture.class_of.size))
         assert picture.image[picture.label_map > 0].mean() < picture.image[picture.label_map == 0].mean() - 50

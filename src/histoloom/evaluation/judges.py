@@ -81,4 +81,5 @@ def what_judge_knows(judge: Judge, folders: Iterable[TileFolder]) -> list[str]:
 
 def _said(source: TrainingSource) -> str:
     tiles = "1 tile" if source.tiles == 1 else f"{source.tiles:,} tiles"
-    return f"'{source.name}' ({tiles}, licence {source.licence})"
+    held_out = f", {source.validation_tiles:,} of them only validated on" if source.validation_tiles else ""
+    return f"'{source.name}' ({tiles}{held_out}, licence {source.licence})"

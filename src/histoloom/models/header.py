@@ -54,6 +54,8 @@ class TrainingSource(_Facts):
         Under which licence it was used, or ``"unknown"``.
     tiles
         How many tiles.
+    validation_tiles
+        How many of them were not trained on but held out to validate on; None where nobody recorded it.
     sha256
         Hash of its pixels and labels.
     woven
@@ -63,6 +65,7 @@ class TrainingSource(_Facts):
     name: str
     licence: str = "unknown"
     tiles: int = Field(default=0, ge=0)
+    validation_tiles: int | None = Field(default=None, ge=0)
     sha256: str = ""
     woven: dict[str, Any] = Field(default_factory=dict)
 
@@ -124,7 +127,7 @@ class BundleHeader(_Facts):
     step
         How many training steps it has seen.
     training_data
-        What it was trained on.
+        What it was trained and validated on.
     looks
         Looks that a generator knows by name.
     histoloom_version

@@ -156,7 +156,15 @@ def read_training_data(
         tuple(pictures[name] for name in parts["validation"]),
         classes,
         pixel_size,
-        (TrainingSource(name=opened.path.name, licence=licence, tiles=len(labelled), sha256=sha256),),
+        (
+            TrainingSource(
+                name=opened.path.name,
+                licence=licence,
+                tiles=len(labelled),
+                validation_tiles=len(parts["validation"]),
+                sha256=sha256,
+            ),
+        ),
         {"by": by, **parts},
     )
 
