@@ -70,13 +70,15 @@ def _summary(realism: Realism) -> str:
         woven = numbers["mean_over_images"]["faithfulness"][score]
         on_real = numbers["real_against_real"]["faithfulness_mean_over_images"][score]
         lines.append(f"{score}: woven {woven:.3f}, real {on_real:.3f}")
-    for group in ("per_patient", "per_organ"):
-        lines += [f"{group} {name}: {each}" for name, each in numbers[group].items()]
+    for each in (realism.per_patient, realism.per_organ):
+        for name, group in each.items():
+            faithful = "" if group.faithfulness is None else f", dice {group.faithfulness['dice']:.3f}"
+            lines.append(f"{name}: KID {group.kid:.4f}{faithful}")
     return "\n".join(lines) + "\n"
 
 
 def _say(step: str, done: int, count: int) -> None:
-    sys.stderr.write(f"\r{step} {done}/{count}      ")
+    sys.stderr.write(f"\r{step} {done}/{count}\033[K")
     sys.stderr.flush()
 
 
