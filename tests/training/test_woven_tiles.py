@@ -82,7 +82,7 @@ def test_tiles_are_woven_by_every_kind_of_layout(data, tmp_path, layouts):
 
 
 def test_looks_are_those_of_training_tiles_and_never_of_held_out_ones(data, tmp_path):
-    woven_tiles(recipe(weave=12), data, tmp_path / "woven", generator="small")
+    woven_tiles(recipe(weave=6), data, tmp_path / "woven", generator="small")
     training, held_out = (
         {Look.from_tile(Tile.from_array(each.image, 0.25)).sha256 for each in tiles}
         for tiles in (data.training, data.validation)
@@ -114,15 +114,22 @@ def test_a_generator_of_one_class_and_another_pixel_size_weaves_what_random_layo
     assert len(woven.woven) == 2
 
 
-def test_tiles_are_woven_once_and_found_again_without_their_generator(data, tmp_path):
+def test_tiles_are_woven_once_and_found_again_without_their_generator(data, models, tmp_path, monkeypatch):
     first = woven_tiles(recipe(), data, tmp_path / "woven", generator="small")
-    again = woven_tiles(recipe(), data, tmp_path / "woven", generator="gone", on_woven=lambda *_: pytest.fail("woven"))
+    monkeypatch.setenv("HISTOLOOM_MODELS", str(tmp_path / "none"))
+    again = woven_tiles(recipe(), data, tmp_path / "woven", generator="small", on_woven=lambda *_: pytest.fail("woven"))
     assert again.sources == first.sources
     for one, other in zip(first.woven, again.woven, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.label_map, other.label_map)
-    other = woven_tiles(recipe(seed=1), data, tmp_path / "woven", generator="small")
-    assert other.sources[0].sha256 != first.sources[0].sha256
+    monkeypatch.setenv("HISTOLOOM_MODELS", str(models))
+    told = []
+    for changes, generator in (({"seed": 1}, "small"), ({}, str(models / "small.safetensors"))):
+        woven_tiles(
+            recipe(**changes), data, tmp_path / "woven", generator=generator, on_woven=lambda *each: told.append(each)
+        )
+    assert len(told) == 8
+    assert str(models) not in (tmp_path / "woven.json").read_text()
     assert len(records(tmp_path / "woven")) == 4
 
 
@@ -164,7 +171,7 @@ def train(run, *words):
     return main(["train", "segmenter", "-o", str(run), *map(str, words)])
 
 
-def test_a_line_weaves_trains_and_goes_on_with_the_same_tiles(real, models, tmp_path, capsys):
+def test_a_line_weaves_trains_and_goes_on_with_the_same_tiles(real, models, tmp_path, monkeypatch, capsys):
     assert main(["layout", "random", "-o", str(tmp_path / "drawn.tif"), "--size", "64", "64"]) == 0
     look = real / "images" / "t0.png"
     weave = ["weave", str(tmp_path / "drawn.tif"), "--look", str(look), "--generator", "small", "--count", "2"]
@@ -179,10 +186,9 @@ def test_a_line_weaves_trains_and_goes_on_with_the_same_tiles(real, models, tmp_
     assert [each.licence for each in before.training_data] == ["unknown", "CC BY 4.0", "CC BY 4.0"]
     for name in ("environment.json", "recipe.json", "events.jsonl", "bundle.safetensors"):
         assert str(tmp_path).encode() not in (tmp_path / "run" / name).read_bytes()
-    # As if its generator were not there any more.
-    order = tmp_path / "run" / "start" / "order.json"
-    order.write_text(order.read_text().replace('"small"', '"gone"'))
+    monkeypatch.setenv("HISTOLOOM_MODELS", str(tmp_path / "none"))
     assert train(tmp_path / "run", "--resume") == 0
+    monkeypatch.setenv("HISTOLOOM_MODELS", str(models))
     assert inspect_bundle(tmp_path / "run" / "bundle.safetensors") == before
     label = next((tmp_path / "run" / "start" / "woven").glob("*_labels.tif"))
     assert imread(label).shape == (64, 64)

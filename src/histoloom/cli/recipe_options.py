@@ -116,7 +116,7 @@ def _help(field: FieldInfo) -> str:
     if not _is_plain(field.annotation):
         facts.append("as JSON")
     default = field.default
-    if isinstance(default, _PLAIN):
+    if isinstance(default, _PLAIN) and default != "":
         facts.append(f"default {default:g}" if isinstance(default, float) else f"default {default}")
     return f"{field.description or field.title} ({', '.join(facts)})" if facts else str(field.description)
 

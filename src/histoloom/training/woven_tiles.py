@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,6 +86,8 @@ def woven_tiles(
     order = {
         "fields": {name: getattr(recipe, name) for name in ("weave", "seed", "pixel_size", *_CHOSEN)},
         "tiles": [each.sha256 for each in data.sources],
+        # As a hash, because it may be a path, which says more of a machine than a run should tell.
+        "generator": hashlib.sha256(generator.encode()).hexdigest(),
     }
     kept = _read_record(record, order)
     if kept is None or not folder.is_dir():
