@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from histoloom.gui.canvas import Canvas
 from histoloom.gui.canvas_layers import IGNORE, PREDICTION
+from histoloom.gui.ignored_regions import ignored_regions_of
 from histoloom.gui.status_card import Level
 from histoloom.gui.train_dock import TrainDock
 from histoloom.gui.train_segmenter_dock import TrainSegmenterDock
@@ -228,3 +229,48 @@ def test_tiles_that_cannot_be_learnt_from_are_said_in_the_card(
     dock.data.choose_folder(masks)
     dock.recipe.form.fields["architecture"].value = "hou-unet"
     says("give labels of single nuclei, or train an architecture that needs none, such as 'unet'")
+
+
+def test_what_is_found_is_corrected_added_and_trained_on(
+    dock: TrainSegmenterDock, canvas: Canvas, tile: Tile, qtbot: QtBot
+) -> None:
+    dock.prediction.show_it.setChecked(False)
+    dock.data.source.setCurrentIndex(CANVAS)
+    dock.start.click()
+    wait_for(dock, qtbot, "training")
+    first = dock.session.run
+    assert not dock.correction.go_on.isEnabled()
+    qtbot.waitUntil(lambda: len(first.run.bundles()) > 0 and dock.correction.add.isEnabled(), timeout=PATIENCE_MS)
+    dock.pause.click()
+    assert [dock.correction.nuclei.segmenters.itemText(row) for row in range(2)][1] == "best"
+    dock.correction.nuclei.find.click()
+    qtbot.waitUntil(lambda: not dock.correction.is_busy, timeout=PATIENCE_MS)
+    if dock.correction.nuclei.question.text:
+        dock.correction.nuclei.question.yes.click()
+    ignored_regions_of(canvas).begin()
+    canvas.layers.find(IGNORE).data[:10, :20] = 1
+    dock.correction.add.click()
+    qtbot.waitUntil(lambda: dock.correction.go_on.isEnabled(), timeout=PATIENCE_MS)
+    beside = first.folder.with_name(f"{first.folder.name}-corrected")
+    assert beside.name in dock.correction.words.text()
+    (name,) = open_tile_folder(beside).ids
+    written, layout = open_tile_folder(beside).open(name)
+    np.testing.assert_array_equal(written.read(), tile.read())
+    np.testing.assert_array_equal(layout.rasterize() > 0, canvas.layout.rasterize() > 0)
+    assert open_tile_folder(beside).ignored(name, tile.shape).sum() == 200
+    assert {each.class_name for each in layout.nuclei.values()} <= {"epithelial", "inflammatory", "spindle", "nucleus"}
+
+    dock.recipe.form.fields["steps"].value = 3
+    dock.recipe.form.fields["seed"].value = 77
+    dock.correction.go_on.click()
+    qtbot.waitUntil(lambda: dock.session.run.folder != first.folder, timeout=PATIENCE_MS)
+    wait_for(dock, qtbot, "finished")
+    second = dock.session.run.run
+    assert second.folder.name == f"{first.folder.name}-continued-1"
+    assert second.recipe["steps"] == 3
+    assert second.recipe["seed"] == first.run.recipe["seed"]
+    assert second.environment["begun_with"]["step"] == max(first.run.bundles())
+    assert second.environment["split"] == first.run.environment["split"]
+    assert second.environment["data"] != first.run.environment["data"]
+    assert open_tile_folder(second.folder / "start" / "corrected").ids == (name,)
+    assert "corrected" not in dock.correction.words.text()

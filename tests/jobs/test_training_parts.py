@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +99,12 @@ def test_an_order_is_read_as_it_was_written_wherever_the_run_has_moved(tmp_path:
     assert order.arguments(run, resume=True)[-1] == "--resume"
     assert "--tile-pixel-size" in order.arguments(run)
     assert [order.arguments(run).count(each) for each in ("--data", "--licence")] == [2, 2]
+    corrected = replace(order, corrected=(moved / "start" / "corrected",), begin_from=tmp_path / "step_1.safetensors")
+    corrected.remember(moved)
+    assert read_order(moved).corrected == (moved / "start" / "corrected",)
+    assert read_order(moved).begin_from == tmp_path / "step_1.safetensors"
+    assert {"--corrected", "--begin-from"} <= set(corrected.arguments(run))
+    assert "--begin-from" not in corrected.arguments(run, resume=True)
     far = TrainingOrder("pix2pix", Pix2PixRecipe(), (tmp_path / "elsewhere",))
     far.write(tmp_path / "run2")
     assert read_order(tmp_path / "run2") == far

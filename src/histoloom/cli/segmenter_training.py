@@ -32,6 +32,8 @@ def segmenter(
     *,
     data: Annotated[list[Path] | None, Parameter(negative="")] = None,
     woven: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    corrected: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    begin_from: Path | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: str | None = None,
     recipe: Path | None = None,
@@ -57,6 +59,13 @@ def segmenter(
     woven
         Folder of woven tiles and their labels, as 'histoloom weave' leaves it; again for each further folder. They are
         trained on and not validated on. A weights.csv in it says how much each counts.
+    corrected
+        Folder of tiles whose labels somebody has corrected, beside '--data'; again for each further folder. Where they
+        are tiles of '--data', by their pixels, the corrected labels count; new ones are trained on and not validated
+        on.
+    begin_from
+        A segmenter's bundle to begin with in place of new weights, such as the latest in 'bundles' of another run; it
+        must be trained by the same architecture, width and classes.
     output
         The run folder; a new one, or with --resume that of the run.
     preset
@@ -88,7 +97,7 @@ def segmenter(
             raise RunError("A run is resumed from its folder, '--output', by its own recipe; give no other.")
         checkpoint = Run.open(output).latest_checkpoint()
         settings = recipe_from_options(SegmenterRecipe, fields, file=output / RECIPE)
-        order = _resumed(settings, output, data, woven, tile_pixel_size, licence, generator)
+        order = _resumed(settings, output, data, woven, tile_pixel_size, licence, generator, corrected)
     else:
         start = None if preset is None else preset_values(_SYSTEM, preset)
         settings = recipe_from_options(SegmenterRecipe, fields, file=recipe, preset=start)
@@ -99,7 +108,7 @@ def segmenter(
             )
         order = TrainingOrder(
             _SYSTEM, settings, tuple(data or ()), tile_pixel_size, tuple(licence or ()), tuple(woven or ()),
-            generator or "",
+            generator or "", tuple(corrected or ()), begin_from,
         )  # fmt: skip
     if estimate:
         return _estimate(order, settings)
@@ -119,11 +128,13 @@ def _resumed(
     tile_pixel_size: float | None,
     licences: Sequence[str] | None,
     generator: str | None,
+    corrected: Sequence[Path] | None,
 ) -> TrainingOrder:
     if data:
         return TrainingOrder(
-            _SYSTEM, settings, tuple(data), tile_pixel_size, tuple(licences or ()), tuple(woven or ()), generator or ""
-        )
+            _SYSTEM, settings, tuple(data), tile_pixel_size, tuple(licences or ()), tuple(woven or ()), generator or "",
+            tuple(corrected or ()),
+        )  # fmt: skip
     kept = read_order(run)
     return replace(
         kept,
@@ -132,6 +143,7 @@ def _resumed(
         licences=tuple(licences or kept.licences),
         woven=tuple(woven or kept.woven),
         generator=generator or kept.generator,
+        corrected=tuple(corrected or kept.corrected),
     )
 
 
@@ -158,6 +170,7 @@ def _reader(
             settings,
             tile_pixel_size=order.tile_pixel_size,
             licences=order.licences,
+            corrected=order.corrected,
             generator=order.generator,
             weave_into=weave_into,
             on_woven=on_woven,

@@ -157,6 +157,7 @@ def train_by(
             on_event=on_event,
             should_stop=interrupted.is_set,
             resume_from=checkpoint,
+            begin_from=order.begin_from,
             devices=devices,
             nodes=nodes,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from histoloom.gui.when_destroyed import when_destroyed
 from histoloom.gui.words import Words
 from histoloom.jobs.nuclei_search import FoundNuclei, NucleiSearch, known_segmenters
 from histoloom.layouts import Layout
-from histoloom.models import bundle_name
+from histoloom.models import BundleHeader, bundle_name
 from histoloom.tiles.sentences import one_line
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ class NucleiPanel(QWidget):
         Whose tile is looked at, and where the nuclei go.
     parent
         Qt parent.
+    title
+        What the button says.
+    known
+        Returns the segmenters that can be chosen, each a file and its header.
+    without_segmenter
+        What is said where there is none.
     """
 
     told = Signal(object, str)
@@ -61,15 +68,24 @@ class NucleiPanel(QWidget):
     _progressed = Signal(object, int, int)
     _told_later = Signal(object, str)
 
-    def __init__(self, canvas: Canvas, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        parent: QWidget | None = None,
+        *,
+        title: str = "Find nuclei",
+        known: Callable[[], list[tuple[Path, BundleHeader]]] | None = None,
+        without_segmenter: str = _NO_SEGMENTER,
+    ) -> None:
         super().__init__(parent)
+        self._known, self._without_segmenter = known or known_segmenters, without_segmenter
         self._canvas_reference = weakref.ref(canvas)
         self._call = LatestCall(self)
         self._rest = PointerRest(self)
         self._running: list[NucleiSearch] = []
         self._tile: Tile | None = None
         """The one that is searched, or whose nuclei wait for an answer."""
-        self.find = QPushButton("Find nuclei")
+        self.find = QPushButton(title)
         self.find.clicked.connect(self.start)
         self.segmenters = QComboBox()
         self.segmenters.setAccessibleName("Segmenter")
@@ -104,7 +120,7 @@ class NucleiPanel(QWidget):
     def renew(self) -> None:
         """List the segmenters that are there now; the choice stays where it can."""
         combo = self.segmenters
-        known = known_segmenters()
+        known = self._known()
         if [str(path) for path, _ in known] != [combo.itemData(index) for index in range(combo.count())]:
             chosen = combo.currentText()
             combo.clear()
@@ -122,7 +138,7 @@ class NucleiPanel(QWidget):
             return
         layer = canvas.layers.find(TILE)
         if canvas.tile is None or layer is None or not layer.visible or path is None:
-            problem = _NO_SEGMENTER if path is None else _NO_TILE if layer is None else _HIDDEN
+            problem = self._without_segmenter if path is None else _NO_TILE if layer is None else _HIDDEN
             self.told.emit(Level.ATTENTION, problem)
             return
         self._forget()
@@ -167,9 +183,11 @@ class NucleiPanel(QWidget):
         self.segmenters.setVisible(has_segmenter)
         self.segmenters.setEnabled(not self.is_busy)
         self.cancel.setVisible(self.is_busy)
-        self.reason.setText("" if has_segmenter else _NO_SEGMENTER)
+        self.reason.setText("" if has_segmenter else self._without_segmenter)
         tip = "Find the nuclei of the tile on the canvas, as a layout that can be edited and woven"
-        self.find.setToolTip(tip if has_segmenter and has_tile else _NO_TILE if has_segmenter else _NO_SEGMENTER)
+        self.find.setToolTip(
+            tip if has_segmenter and has_tile else _NO_TILE if has_segmenter else self._without_segmenter
+        )
 
     def _forget(self) -> None:
         for each in self._running:
@@ -267,11 +285,12 @@ def _stop_all(searches: list[NucleiSearch]) -> None:
 
 
 def _beside(found: Layout, before: Layout) -> Layout:
-    """Return found nuclei with the classes, and where it still fits the tissue map, of the layout that they replace."""
+    """Return found nuclei with the classes of the layout that they replace, and with its tissue map where it fits."""
     names = {each.name for each in before.classes}
     layout = replace(found, classes=(*before.classes, *(each for each in found.classes if each.name not in names)))
     fits = (before.shape, before.pixel_size) == (found.shape, found.pixel_size)
-    return layout.with_tissue_map(before.tissue_map) if fits else layout
+    # What a person has painted is theirs; where there is nothing, the tile's own map makes its weave look like it.
+    return layout.with_tissue_map(before.tissue_map) if fits and before.tissue_map is not None else layout
 
 
 def _words(count: int) -> str:

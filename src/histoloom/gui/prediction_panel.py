@@ -126,7 +126,6 @@ class PredictionPanel(QWidget):
             return
         size = found.layout.pixel_size
         self._layer = canvas.layers.prediction(found.label_map, size, (window.y0, window.x0))
-        self._layer.visible = True
         count = len(found.layout.nuclei)
         where = "" if window == Window.of_shape(canvas.tile.shape) else " in the middle of the view"
         self.words.setText(f"Step {step:,}: {count:,} {'nucleus' if count == 1 else 'nuclei'}{where}, in yellow.")

@@ -41,6 +41,10 @@ class TrainingOrder:
         Folders of woven tiles with labels, for segmenters.
     generator
         What weaves the tiles that a segmenter's recipe asks for; empty for the default.
+    corrected
+        Folders of tiles that people have corrected, for segmenters.
+    begin_from
+        A segmenter's bundle with whose weights training begins, or None for new weights.
     """
 
     system: str
@@ -50,6 +54,8 @@ class TrainingOrder:
     licences: tuple[str, ...] = ()
     woven: tuple[Path, ...] = ()
     generator: str = ""
+    corrected: tuple[Path, ...] = ()
+    begin_from: Path | None = None
 
     def write(self, folder: Path) -> None:
         """Keep the order in a run's folder, whose recipe is written by the training itself.
@@ -78,18 +84,25 @@ class TrainingOrder:
             "licences": list(self.licences),
             "woven": [_kept_path(each, folder) for each in self.woven],
             "generator": self.generator,
+            "corrected": [_kept_path(each, folder) for each in self.corrected],
+            "begin_from": None if self.begin_from is None else _kept_path(self.begin_from, folder),
         }
         write_json(folder / START / ORDER, values)
 
     def arguments(self, folder: Path, *, resume: bool = False) -> list[str]:
         """Return the words after ``histoloom`` that train it in a folder."""
         words = ["train", self.system, *self.data_arguments(), "--output", str(folder)]
-        return [*words, "--resume"] if resume else [*words, "--recipe", str(folder / START / RECIPE)]
+        if resume:
+            return [*words, "--resume"]
+        if self.begin_from is not None:
+            words += ["--begin-from", str(self.begin_from)]
+        return [*words, "--recipe", str(folder / START / RECIPE)]
 
     def data_arguments(self) -> list[str]:
         """Return the options that name the tiles."""
         words = [word for each in self.data for word in ("--data", str(each))]
         words += [word for each in self.woven for word in ("--woven", str(each))]
+        words += [word for each in self.corrected for word in ("--corrected", str(each))]
         words += [word for each in self.licences for word in ("--licence", each)]
         if self.generator:
             words += ["--generator", self.generator]
@@ -125,6 +138,8 @@ def read_order(folder: Path) -> TrainingOrder:
         tuple(values["licences"]),
         tuple(folder / each for each in values["woven"]),
         str(values.get("generator") or ""),
+        tuple(folder / each for each in values["corrected"]),
+        folder / values["begin_from"] if values.get("begin_from") else None,
     )
 
 
@@ -171,7 +186,7 @@ def _values_of(folder: Path) -> dict[str, Any] | None:
     if isinstance(values, dict) and isinstance(values.get("data"), str):
         values |= {"data": [values["data"]], "licences": [str(values.get("licence", "unknown"))]}
     if isinstance(values, dict):
-        values.setdefault("woven", [])
+        values = {"woven": [], "corrected": []} | values
     if not isinstance(values, dict) or not _is_whole(values):
         raise RunError(f"'{ORDER}' of the run '{folder.name}' is damaged; begin a new run.")
     return values
@@ -180,7 +195,7 @@ def _values_of(folder: Path) -> dict[str, Any] | None:
 def _is_whole(values: dict[str, Any]) -> bool:
     if "system" not in values:
         return False
-    lists = (values.get("data"), values.get("licences"), values["woven"])
+    lists = (values.get("data"), values.get("licences"), values["woven"], values["corrected"])
     return all(isinstance(each, list) and all(isinstance(word, str) for word in each) for each in lists)
 
 

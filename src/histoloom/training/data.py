@@ -18,6 +18,7 @@ from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
 from histoloom.models import TrainingSource
 from histoloom.tiles.stain_summary import StainSummary
+from histoloom.training.corrected_tiles import CorrectedTiles, read_corrected
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.window import Window
 
@@ -88,6 +89,8 @@ class TrainingData:
         Ids of the tiles of both parts, and by what they were split.
     woven
         Tiles woven from layouts, which segmenters are trained on too; none is ever validated on.
+    told
+        What a segmenter tells apart that has been trained before; empty where the tiles decide.
     """
 
     training: tuple[LabelledPicture, ...]
@@ -97,6 +100,7 @@ class TrainingData:
     sources: tuple[TrainingSource, ...]
     split: Mapping[str, Any]
     woven: tuple[LabelledPicture, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def read_training_data(
@@ -109,6 +113,7 @@ def read_training_data(
     tile_pixel_size: float | None = None,
     licence: str = "unknown",
     leave_out: Collection[str] = (),
+    corrected: Sequence[CorrectedTiles] = (),
 ) -> TrainingData:
     """Read a folder of tiles and labels; see `histoloom.layouts.tile_folders.open_tile_folder` for its formats.
 
@@ -126,6 +131,8 @@ def read_training_data(
         Under which licence the tiles may be used; bundles carry it.
     leave_out
         Names of tiles that are not used, such as those with ink on them.
+    corrected
+        Whose labels take the place of a tile's own; which of its tiles are new is known afterwards.
 
     Raises
     ------
@@ -150,7 +157,7 @@ def read_training_data(
     if split_by == "patient" or (split_by == "auto" and None not in patients and len(patients) > 1):
         by = "patient"
     parts = usable.split(by, {"training": 1 - validation_share, "validation": validation_share}, seed)
-    pictures, classes, sha256 = read_pictures(usable, pixel_size)
+    pictures, classes, sha256 = read_pictures(usable, pixel_size, corrected)
     return TrainingData(
         tuple(pictures[name] for name in parts["training"]),
         tuple(pictures[name] for name in parts["validation"]),
@@ -169,8 +176,12 @@ def read_training_data(
     )
 
 
-def read_pictures(folder: TileFolder, pixel_size: float) -> tuple[dict[str, LabelledPicture], tuple[str, ...], str]:
+def read_pictures(
+    folder: TileFolder, pixel_size: float, corrected: Sequence[CorrectedTiles] = ()
+) -> tuple[dict[str, LabelledPicture], tuple[str, ...], str]:
     """Return all tiles of a folder, which all have labels, by id; the classes of their nuclei; and a hash of them all.
+
+    Where a tile is among the ``corrected`` ones, its labels are theirs.
 
     Raises
     ------
@@ -188,6 +199,8 @@ def read_pictures(folder: TileFolder, pixel_size: float) -> tuple[dict[str, Labe
         if layout is None:
             raise TrainingError(f"The labels of the tile '{pair.id}' are gone; open the folder again.")
         ignored = folder.ignored(pair.id, layout.shape)
+        for each in corrected:
+            layout, ignored = each.labels_of(pixels, layout, ignored)
         digest.update(pixels.tobytes())
         digest.update(layout.rasterize().tobytes())
         if ignored is not None:
@@ -210,6 +223,7 @@ def read_training_folders(
     *,
     tile_pixel_size: float | None = None,
     licences: Sequence[str] = (),
+    corrected: Sequence[str | Path] = (),
 ) -> TrainingData:
     """Read one or more folders of tiles and labels as a recipe says; each folder is split by itself.
 
@@ -223,6 +237,9 @@ def read_training_folders(
         µm per pixel of all tiles (default: what each file says, else 0.25).
     licences
         Of each folder, in order; none for "unknown".
+    corrected
+        Folders of corrected tiles, see `CorrectedTiles`: tiles that are new in them are trained on as well, and none of
+        them is held out.
 
     Raises
     ------
@@ -234,13 +251,10 @@ def read_training_folders(
     """
     if not folders:
         raise TrainingError("Training needs tiles with labels; give at least one folder of them.")
-    if licences and len(licences) != len(folders):
-        raise TrainingError(
-            f"The number of licences ({len(licences)}) is not that of the folders ({len(folders)}); give one for each "
-            "folder in the same order ('unknown' where it is), or none."
-        )
+    check_licences(licences, len(folders))
     opened = [open_tile_folder(each, tile_pixel_size) for each in folders]
     _refuse_unknown(recipe.leave_out, opened)
+    corrections = read_corrected(corrected)
     parts = [
         read_training_data(
             folder,
@@ -250,10 +264,30 @@ def read_training_folders(
             seed=recipe.seed,
             licence=licence,
             leave_out=set(recipe.leave_out).intersection(folder.ids),
+            corrected=corrections,
         )
         for folder, licence in zip(opened, licences or ["unknown"] * len(opened), strict=True)
     ]
+    parts += [_trained_on(each.new, recipe.pixel_size) for each in corrections if each.new.pairs]
     return parts[0] if len(parts) == 1 else combined_training_data(parts)
+
+
+def _trained_on(folder: TileFolder, pixel_size: float) -> TrainingData:
+    """Return all tiles of a folder to train on, and none to validate on."""
+    pictures, classes, sha256 = read_pictures(folder, pixel_size)
+    source = TrainingSource(name=folder.path.name, tiles=len(pictures), sha256=sha256)
+    return TrainingData(
+        tuple(pictures.values()), (), classes, pixel_size, (source,), {"by": "none", "training": list(pictures)}
+    )
+
+
+def check_licences(licences: Sequence[str], folders: int) -> None:
+    """Raise `TrainingError` if there are licences, but not one for each of so many folders."""
+    if licences and len(licences) != folders:
+        raise TrainingError(
+            f"The number of licences ({len(licences)}) is not that of the folders ({folders}); give one for each "
+            "folder in the same order ('unknown' where it is), or none."
+        )
 
 
 def combined_training_data(parts: Sequence[TrainingData]) -> TrainingData:

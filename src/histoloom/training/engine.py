@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,13 @@ from histoloom.errors import HistoloomError, RunError, TrainingError
 from histoloom.models import Bundle, BundleHeader, load_bundle, save_bundle
 from histoloom.runs import BUNDLE, Run, run_locked
 from histoloom.training.batches import Batch, Batches, as_pictures
+from histoloom.training.beginning import (
+    begin_with,
+    bundle_to_begin_with,
+    check_beginning,
+    facts_of_beginning,
+    told_before,
+)
 from histoloom.training.best_score import BestScore
 from histoloom.training.checkpoints import load_checkpoint, save_checkpoint
 from histoloom.training.data import TrainingData
@@ -62,6 +70,7 @@ def train(
     on_event: OnEvent | None = None,
     should_stop: Callable[[], bool] | None = None,
     resume_from: str | Path | None = None,
+    begin_from: str | Path | None = None,
     devices: int = 1,
     nodes: int = 1,
 ) -> Run:
@@ -85,6 +94,9 @@ def train(
         `Run.request_stop` and `Run.request_pause`; what was asked before training begins is forgotten.
     resume_from
         A checkpoint of the run in ``folder``, such as `Run.latest_checkpoint`.
+    begin_from
+        A segmenter's bundle with whose weights a new training begins, such as the latest of another run; that run's
+        optimizer is not gone on with. A run that is resumed knows its weights, and leaves it alone.
     devices, nodes
         How many devices on each of how many machines. Over several, the command line is started once for each.
 
@@ -96,13 +108,17 @@ def train(
     Raises
     ------
     TrainingError
-        If device, memory or data do not do, or losses diverge.
+        If device, memory or data do not do, the weights to begin with are another network's, or losses diverge.
     RunError
         If the folder is taken, in use, or holds another recipe's run, or a checkpoint is damaged.
     WriteError
         If the folder cannot be written to.
     """
-    system = system_for(recipe, data)
+    first = None if begin_from is None or resume_from is not None else bundle_to_begin_with(begin_from)
+    told = first.header.classes if first is not None else told_before(folder) if resume_from is not None else ()
+    system = system_for(recipe, replace(data, told=told) if told else data)
+    if first is not None:
+        check_beginning(first, system, data.classes)
     check_crop(system)
     fabric = fabric_for(recipe, devices, nodes)
     fabric.launch()
@@ -113,13 +129,16 @@ def train(
         if fabric.is_global_zero and resumed is not None:
             _check_same(Run.open(folder), recipe, data)
         elif fabric.is_global_zero:
-            Run.create(folder, recipe.as_json(), environment_of(fabric) | _data_facts(data))
+            begun = {} if first is None else facts_of_beginning(first)
+            Run.create(folder, recipe.as_json(), environment_of(fabric) | _data_facts(data) | begun)
         if fabric.is_global_zero:
             Run.open(folder).clear_requests()
         # The others see the folder once it is a run.
         fabric.barrier()
         run = Run.open(folder)
-        loop = _Loop(fabric, system, data, run, needed, on_event or (lambda _: None), should_stop or (lambda: False))
+        loop = _Loop(
+            fabric, system, data, run, needed, on_event or (lambda _: None), should_stop or (lambda: False), first
+        )
         with loop.failures_told(), _threads_of(run):
             if resumed is not None:
                 loop.restore(resumed)
@@ -142,6 +161,7 @@ class _Loop:
         needed: int,
         on_event: OnEvent,
         should_stop: Callable[[], bool],
+        first: Bundle | None = None,
     ) -> None:
         self.fabric, self.system, self.data, self.run = fabric, system, data, run
         self.recipe = system.recipe
@@ -154,6 +174,8 @@ class _Loop:
         self._needed = needed
         with keyed_torch(torch.device("cpu"), self.recipe.seed, _WEIGHTS):
             networks = system.build()
+        if first is not None:
+            begin_with(networks[system.saved], first)
         self._optimization = Optimization(fabric, networks, self.recipe, system.relative_rates)
         self._averaged: AveragedModel | None = None
         if self.recipe.average_decay > 0:

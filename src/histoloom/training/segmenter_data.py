@@ -24,6 +24,7 @@ def read_segmenter_data(
     *,
     tile_pixel_size: float | None = None,
     licences: Sequence[str] = (),
+    corrected: Sequence[str | Path] = (),
     generator: str = "",
     weave_into: Path | None = None,
     on_woven: OnWoven | None = None,
@@ -46,6 +47,8 @@ def read_segmenter_data(
         µm per pixel of the tiles of all folders (default: what each file says, else 0.25).
     licences
         Of each folder of real tiles, in order, or of these and then of each woven one; none for what is known.
+    corrected
+        Folders of corrected tiles; see `read_training_folders`.
     generator, on_woven, should_stop
         As of `woven_tiles`.
     weave_into
@@ -67,8 +70,16 @@ def read_segmenter_data(
         )
     of_real, of_woven = _licences(licences, len(folders), len(woven))
     parts = []
+    if corrected and not folders:
+        raise TrainingError(
+            "Corrected tiles need folders of real tiles beside them, some of which are held out; give at least one."
+        )
     if folders:
-        parts.append(read_training_folders(folders, recipe, tile_pixel_size=tile_pixel_size, licences=of_real))
+        parts.append(
+            read_training_folders(
+                folders, recipe, tile_pixel_size=tile_pixel_size, licences=of_real, corrected=corrected
+            )
+        )
     lent = parts[0] if parts else TrainingData((), (), (), recipe.pixel_size, (), {})
     for each, licence in zip(woven, of_woven, strict=True):
         parts.append(

@@ -61,9 +61,9 @@ class SegmenterTraining:
         self._outputs = architecture(recipe.architecture).outputs
         self._check_tiles(data)
         typed = tuple(each for each in _classes_to_tell(data) if each != DEFAULT_CLASS)
-        self.classes = typed if typed and recipe.tell_classes else (DEFAULT_CLASS,)
+        self.classes = data.told or (typed if typed and recipe.tell_classes else (DEFAULT_CLASS,))
         """What the network tells apart."""
-        unsaid = UNTYPED if self.classes == typed else 1
+        unsaid = 1 if self.classes == (DEFAULT_CLASS,) else UNTYPED
         self._place_of = np.array(
             [self.classes.index(each) + 1 if each in self.classes else unsaid for each in data.classes], np.int16
         )
