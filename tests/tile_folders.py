@@ -17,6 +17,7 @@ def write_tiles(
     patients: int | None = None,
     label_side: int | None = None,
     classes: str | int | None = None,
+    nuclei: int = 6,
 ):
     (folder / "images").mkdir(parents=True)
     (folder / "labels").mkdir()
@@ -24,7 +25,7 @@ def write_tiles(
     for index in range(tiles):
         random = np.random.default_rng(index)
         label_map = np.zeros((max(label_side or 0, side),) * 2, np.uint16)
-        for label in range(1, 7):
+        for label in range(1, nuclei + 1):
             y, x = random.integers(6, side - 6, 2)
             label_map[y - 5 : y + 5, x - 4 : x + 4] = label * 10
         image = np.full((side, side, 3), (230, 180, 210), np.uint8)

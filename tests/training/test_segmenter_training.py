@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,6 +131,22 @@ def test_patience_counts_scores_without_a_better_one_and_survives_a_checkpoint()
 def test_a_training_without_nuclei_is_refused():
     with pytest.raises(TrainingError, match="no nuclei at all"):
         SegmenterTraining(recipe(), discs(nuclei=0))
+
+
+def test_nuclei_in_regions_to_ignore_alone_are_none():
+    data = discs()
+    hidden = tuple(replace(each, ignored=each.label_map > 0) for each in data.training)
+    with pytest.raises(TrainingError, match=r"lie in the regions to ignore.*label nuclei outside them"):
+        SegmenterTraining(recipe(), replace(data, training=hidden))
+    assert SegmenterTraining(recipe(), replace(data, training=(*hidden, data.validation[0]))).classes == ("nucleus",)
+
+
+def test_tiles_to_validate_on_without_nuclei_are_refused():
+    data = discs()
+    nowhere = replace(data.validation[0], ignored=data.validation[0].label_map > 0)
+    for held_out in (discs(nuclei=0).validation, (nowhere,)):
+        with pytest.raises(TrainingError, match="would be best for a segmenter that finds none; hold out more tiles"):
+            SegmenterTraining(recipe(), replace(data, validation=held_out))
 
 
 def test_masks_of_classes_train_only_what_needs_no_single_nuclei():

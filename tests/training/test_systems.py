@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from histoloom.errors import RecipeError
 from histoloom.models import load_bundle
 from histoloom.training.augmentation import augmented_crop
 from histoloom.training.batches import Batches
-from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.data import LabelledPicture
 from histoloom.training.engine import train
 from histoloom.training.events import StepsDone
 from histoloom.training.memory import estimate_memory
@@ -51,7 +53,7 @@ def test_all_crops_of_a_tile_share_its_thresholds_however_they_are_stained(jitte
     image[:, 48:] = 120  # the right half is dark, and in either half alone Otsu would look for structure
     image += np.random.default_rng(0).integers(0, 12, image.shape).astype(np.uint8)
     tile = LabelledPicture(image, np.zeros(shape, np.int32), np.zeros(1, np.uint8))
-    data = TrainingData((tile,), (tile,), ("nucleus",), 0.25, (), {})
+    data = replace(tiny_data(), training=(tile, *tiny_data().training))
     recipe = ModeSeekingRecipe(**SMALL | {"depth": 4}, stain_jitter=jitter, scale_spread=0.0)
     system = system_for(recipe, data)
     threshold = resolved_structure_map(image, StructureMapRecipe(), 0.25)

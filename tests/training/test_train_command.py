@@ -142,6 +142,17 @@ def test_tiles_that_cannot_be_trained_on_are_answered_with_one_sentence(tmp_path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("system", ["loom", "pix2pix", "mode-seeking-pix2pix", "segmenter"])
+def test_tiles_without_nuclei_are_answered_with_one_sentence(system, tmp_path, capsys):
+    folder = write_tiles(tmp_path / "tiles", tiles=2, nuclei=0)
+    line = ["train", system, "--data", str(folder), "-o", str(tmp_path / "run"), "--device", "cpu", "--crop-size", "64"]
+    assert main(line) == 1
+    assert capsys.readouterr().err == (
+        "The training tiles have no nuclei at all, so there is nothing to learn; label some.\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_classes_without_a_name_are_said_and_trained_as_they_are_called(tmp_path, capsys):
     folder = write_tiles(tmp_path / "tiles", tiles=2, classes=9)
     line = ["train", "pix2pix", "--condition", "classes and contour", "--data", str(folder), "--steps", "1", *SMALL]

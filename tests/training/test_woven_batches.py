@@ -163,7 +163,7 @@ def test_held_out_crops_in_which_all_is_ignored_are_left_out():
     batches = batches_of(replace(data, validation=(nowhere, tile, partly)), validation_crops=6)
     assert len(batches.validation()) == 4
     with pytest.raises(TrainingError, match="All held-out crops lie in regions to ignore"):
-        batches_of(replace(data, validation=(nowhere,))).validation()
+        replace(batches, data=replace(data, validation=(nowhere,))).validation()
 
 
 def test_a_crop_of_half_the_importance_has_half_the_gradient():

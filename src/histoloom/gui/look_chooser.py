@@ -75,7 +75,7 @@ class LookChooser(QWidget):
     @property
     def about(self) -> str:
         """What is said of the chosen look, as rich text."""
-        return self._about.text()
+        return str(self._about.text())
 
     @property
     def chosen(self) -> str:

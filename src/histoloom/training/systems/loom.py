@@ -39,6 +39,7 @@ from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.losses.distributions import patch_distribution_loss, value_distribution_loss
 from histoloom.training.losses.feature_matching import local_feature_matching_loss
 from histoloom.training.losses.mode_seeking import mode_seeking_loss
+from histoloom.training.nuclei_to_learn import check_training_nuclei
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.contract import Losses, NetworkFacts, Work
 from histoloom.training.systems.encodings import condition_facts
@@ -68,6 +69,7 @@ class Loom:
                 "loom shakes the stains of looks ('Stain vector jitter', 'Stain strength jitter'), and a crop that is "
                 "stained unlike its tile would teach it nothing; set 'Stain jitter' to 0."
             )
+        check_training_nuclei(data.training)
         self.recipe: LoomRecipe = recipe
         self._data = data
         self._edges: WeakKeyDictionary[LabelledPicture, EdgeRecipe] = WeakKeyDictionary()

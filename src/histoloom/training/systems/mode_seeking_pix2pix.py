@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -19,65 +17,36 @@ from histoloom.conditions import (
     MaskAndStructureRecipe,
 )
 from histoloom.generators.networks.mode_seeking_pix2pix import ModeSeekingDiscriminator, ModeSeekingGenerator
-from histoloom.models import ConditionFacts
 from histoloom.training.batches import Batch
-from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.data import TrainingData
 from histoloom.training.losses.adversarial import real_loss, woven_loss
 from histoloom.training.losses.mode_seeking import mode_seeking_loss
-from histoloom.training.previews import condition_picture
 from histoloom.training.recipe import TrainingRecipe
-from histoloom.training.systems.contract import Losses, NetworkFacts, Work
-from histoloom.training.systems.encodings import condition_facts, encoded
+from histoloom.training.systems.conditional_generator import ConditionalGenerator
+from histoloom.training.systems.contract import Losses, Work
 from histoloom.training.systems.mode_seeking_recipe import ModeSeekingRecipe
 
 
-class ModeSeekingPix2Pix:
+class ModeSeekingPix2Pix(ConditionalGenerator):
     """GAN + 10 L1 + 10 mode seeking, with a discriminator that does not see the condition (equation 5)."""
 
     name: ClassVar[str] = "mode-seeking-pix2pix"
     title: ClassVar[str] = "Mode-seeking pix2pix"
     recipe_type: ClassVar[type[TrainingRecipe]] = ModeSeekingRecipe
-    saved: ClassVar[str] = "generator"
-    facts = NetworkFacts("generator", "batch statistics", halo=None, tile_invariant=False)
-    margin = reference_size = 0
-    relative_rates: ClassVar[Mapping[str, float]] = {}
 
     def __init__(self, recipe: ModeSeekingRecipe, data: TrainingData) -> None:
-        self.recipe: ModeSeekingRecipe = recipe
-        self._data = data
-        self.encoding: Encoding = MaskAndStructureEncoding(MaskAndStructureRecipe.checked(source=recipe.structure))
+        encoding: Encoding = MaskAndStructureEncoding(MaskAndStructureRecipe.checked(source=recipe.structure))
         if not recipe.structure_map:
             # The mask alone; where nuclei have classes, one mask for each.
             masks = ClassesRecipe.checked(classes=data.classes, background=False, contour=False)
-            self.encoding = ClassesEncoding(masks)
-
-    @property
-    def condition(self) -> ConditionFacts:
-        """What the generator sees."""
-        return condition_facts(self.encoding)
+            encoding = ClassesEncoding(masks)
+        super().__init__(encoding, data, recipe.depth)
+        self.recipe: ModeSeekingRecipe = recipe
 
     @property
     def compares_conditions(self) -> bool:
         """Whether the term is between conditions: a batch of 1 has no pair, so the second is drawn apart."""
         return self.recipe.mode_seeking == "conditions" and self.recipe.mode_seeking_weight > 0
-
-    @property
-    def planes(self) -> int:
-        """Those of the condition."""
-        return self.condition.channels
-
-    @property
-    def crop_multiple(self) -> int:
-        """What the U-Net can halve."""
-        return int(2**self.recipe.depth)
-
-    def encode(self, crop: LabelledPicture) -> NDArray[np.float32]:
-        """Return the condition ``float32 (C, H, W)`` of a crop."""
-        return encoded(self.encoding, crop, self._data)
-
-    def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return how previews show a condition: RGB ``uint8 (H, W, 3)``."""
-        return condition_picture(condition)
 
     def build(self) -> dict[str, nn.Module]:
         """Return generator and discriminator."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -20,58 +18,29 @@ from histoloom.conditions import (
 )
 from histoloom.generators.networks.discriminators import PatchDiscriminator
 from histoloom.generators.networks.pix2pix import Pix2PixGenerator
-from histoloom.models import ConditionFacts
 from histoloom.training.batches import Batch
-from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.data import TrainingData
 from histoloom.training.losses.adversarial import real_loss, woven_loss
-from histoloom.training.previews import condition_picture
 from histoloom.training.recipe import TrainingRecipe
-from histoloom.training.systems.contract import Losses, NetworkFacts, Work
-from histoloom.training.systems.encodings import condition_facts, encoded
+from histoloom.training.systems.conditional_generator import ConditionalGenerator
+from histoloom.training.systems.contract import Losses, Work
 from histoloom.training.systems.pix2pix_recipe import Pix2PixRecipe
 
 
-class Pix2Pix:
+class Pix2Pix(ConditionalGenerator):
     """GAN + 100 L1 with a U-Net and a conditional PatchGAN; dropout is the noise."""
 
     name: ClassVar[str] = "pix2pix"
     title: ClassVar[str] = "pix2pix"
     recipe_type: ClassVar[type[TrainingRecipe]] = Pix2PixRecipe
-    saved: ClassVar[str] = "generator"
-    facts = NetworkFacts("generator", "batch statistics", halo=None, tile_invariant=False)
-    margin = reference_size = 0
-    relative_rates: ClassVar[Mapping[str, float]] = {}
     compares_conditions = False
 
     def __init__(self, recipe: Pix2PixRecipe, data: TrainingData) -> None:
-        self.recipe: Pix2PixRecipe = recipe
-        self._data = data
-        self.encoding: Encoding = StructureLabelsEncoding(StructureLabelsRecipe.checked(source=recipe.structure))
+        encoding: Encoding = StructureLabelsEncoding(StructureLabelsRecipe.checked(source=recipe.structure))
         if recipe.condition == "classes and contour":
-            self.encoding = ClassesEncoding(ClassesRecipe.checked(classes=data.classes))
-
-    @property
-    def condition(self) -> ConditionFacts:
-        """What the generator sees."""
-        return condition_facts(self.encoding)
-
-    @property
-    def planes(self) -> int:
-        """Those of the condition."""
-        return self.condition.channels
-
-    @property
-    def crop_multiple(self) -> int:
-        """What the U-Net can halve."""
-        return int(2**self.recipe.depth)
-
-    def encode(self, crop: LabelledPicture) -> NDArray[np.float32]:
-        """Return the condition ``float32 (C, H, W)`` of a crop."""
-        return encoded(self.encoding, crop, self._data)
-
-    def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return how previews show a condition: RGB ``uint8 (H, W, 3)``."""
-        return condition_picture(condition)
+            encoding = ClassesEncoding(ClassesRecipe.checked(classes=data.classes))
+        super().__init__(encoding, data, recipe.depth)
+        self.recipe: Pix2PixRecipe = recipe
 
     def build(self) -> dict[str, nn.Module]:
         """Return generator and discriminator."""

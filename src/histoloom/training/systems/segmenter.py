@@ -30,6 +30,11 @@ from histoloom.training.losses.segmentation import (
     dice_loss,
     median_frequency_weights,
 )
+from histoloom.training.nuclei_to_learn import (
+    check_training_nuclei,
+    check_validation_nuclei,
+    counted_pixels,
+)
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.segmenter_targets import plane_count, target_planes, targets_by_name
 from histoloom.training.systems.contract import Losses, NetworkFacts, Work
@@ -75,10 +80,10 @@ class SegmenterTraining:
             raise TrainingError(
                 "All woven tiles are rejected (their weights are 0); keep some, or train without woven tiles."
             )
-        if not any((each.label_map > 0)[_counted(each)].any() for each in (*data.training, *woven)):
-            raise TrainingError("The training tiles have no nuclei at all, so there is nothing to learn; label some.")
+        check_training_nuclei((*data.training, *woven))
         if not data.validation:
             raise TrainingError("There are no tiles to validate on; hold some out.")
+        check_validation_nuclei(data.validation)
         if _OF_SINGLE_NUCLEI.intersection(self._outputs):
             for what, tiles in (("training", data.training), ("woven", woven)):
                 for each in tiles:
@@ -186,7 +191,7 @@ class SegmenterTraining:
         for each in (*data.training, *self._woven(data)):
             table = np.maximum(self._place_of[each.class_of], 0)
             table[0] = 0
-            pixels = np.bincount(each.label_map[_counted(each)], minlength=len(table))
+            pixels = np.bincount(each.label_map[counted_pixels(each)], minlength=len(table))
             # Untyped nuclei are of no class and not of the background either.
             said = np.r_[True, self._place_of[each.class_of[1:]] > 0]
             counts += np.bincount(table[said], weights=pixels[: len(table)][said], minlength=len(counts))
@@ -202,10 +207,6 @@ def _classes_to_tell(data: TrainingData) -> tuple[str, ...]:
         return data.classes
     real = np.unique(np.concatenate([each.class_of[1:] for each in (*data.training, *data.validation)]))
     return tuple(name for index, name in enumerate(data.classes) if index in real)
-
-
-def _counted(picture: LabelledPicture) -> NDArray[np.bool_]:
-    return np.ones(picture.label_map.shape, np.bool_) if picture.ignored is None else ~picture.ignored
 
 
 def _seen(batch: Batch) -> torch.Tensor:
