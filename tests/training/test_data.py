@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 
 from histoloom.errors import HistoloomError, TrainingError
 from histoloom.training.data import read_training_data, read_training_folders
@@ -22,6 +23,24 @@ def test_tiles_are_read_with_their_labels(tmp_path):
     for picture in data.training:
         assert set(np.unique(picture.label_map)) == set(range(picture.class_of.size))
         assert picture.image[picture.label_map > 0].mean() < picture.image[picture.label_map == 0].mean() - 50
+
+
+def test_masks_of_classes_are_split_into_nuclei_where_that_is_asked_for(tmp_path):
+    folder = write_tiles(tmp_path / "tiles", tiles=2)
+    for path in (folder / "labels").iterdir():
+        mask = np.zeros((64, 64), np.uint8)
+        mask[5:15, 5:15] = mask[5:15, 40:50] = 1
+        mask[30:40, 5:15] = mask[30:40, 15:25] = mask[50:60, 50:60] = 2
+        tifffile.imwrite(path, mask)
+    (folder / "types").mkdir()
+    for name in ("t0", "t1"):
+        (folder / "types" / f"{name}.json").write_text('{"1": "tumor", "2": "spindle"}')
+    for split_masks, count in ((False, 2), (True, 4)):
+        data = read_training_folders([folder], TrainingRecipe(split_masks=split_masks))
+        picture = data.training[0]
+        assert picture.label_map.max() == count
+        assert data.classes[picture.class_of[picture.label_map[35, 20]]] == "spindle"
+        assert data.classes[picture.class_of[picture.label_map[10, 10]]] == "tumor"
 
 
 def test_no_patient_is_on_both_sides(tmp_path):

@@ -154,7 +154,9 @@ def test_masks_of_classes_train_only_what_needs_no_single_nuclei():
     mask = ((rows - 10) ** 2 + (columns - 10) ** 2 < 36).astype(np.int32)
     picture = LabelledPicture(np.zeros((80, 80, 3), np.uint8), mask, np.zeros(2, np.uint8))
     data = TrainingData((picture,), (picture,), ("nucleus",), 0.25, (), {})
-    with pytest.raises(SegmenterError, match=r"mask of classes and not of single nuclei.*such as 'unet'"):
+    with pytest.raises(
+        SegmenterError, match=r"mask of classes and not of single nuclei.*'--split-masks'.*such as 'unet'"
+    ):
         SegmenterTraining(recipe(), data)
     assert SegmenterTraining(recipe(architecture="unet"), data).planes == 1
 

@@ -19,6 +19,7 @@ from histoloom.segmenters.registry import build_segmenter
 from histoloom.segmenters.seams import BlockNuclei, MergedNuclei, blocks_of
 from histoloom.segmenters.segmentation import Segmentation
 from histoloom.segmenters.tiling import predicted_maps
+from histoloom.tiles.nearest_pixels import nearest_pixels
 from histoloom.tiles.tile import Tile
 
 HOUSE_SEGMENTER = "nuclei"
@@ -158,12 +159,7 @@ class Segmenter:
         values = (maps["nucleus"], *classes)
         facts = np.stack([np.bincount(own, weights=each[inside], minlength=count) / area for each in values], axis=1)
         if labels.shape != shape:
-            # Nearest pixels by index, since labels cannot be mixed.
-            rows, columns = (
-                np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
-                for new, old in zip(shape, labels.shape, strict=True)
-            )
-            labels = labels[np.ix_(rows, columns)]
+            labels = labels[nearest_pixels(labels.shape, shape)]
         return BlockNuclei(labels, facts.astype(np.float32))
 
     def _pixels_per_pixel(self, pixel_size: float) -> float:

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.errors import TrainingError
+from histoloom.evaluation.instances import split_into_pieces
 from histoloom.layouts.classes import DEFAULT_CLASSES
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE, Layout
 from histoloom.layouts.tile_folders import TileFolder, open_tile_folder
 from histoloom.models import TrainingSource
+from histoloom.tiles.nearest_pixels import nearest_pixels
 from histoloom.tiles.stain_summary import StainSummary
 from histoloom.training.corrected_tiles import CorrectedTiles, read_corrected
 from histoloom.training.recipe import TrainingRecipe
@@ -114,6 +116,7 @@ def read_training_data(
     licence: str = "unknown",
     leave_out: Collection[str] = (),
     corrected: Sequence[CorrectedTiles] = (),
+    split_masks: bool = False,
 ) -> TrainingData:
     """Read a folder of tiles and labels; see `histoloom.layouts.tile_folders.open_tile_folder` for its formats.
 
@@ -133,6 +136,8 @@ def read_training_data(
         Names of tiles that are not used, such as those with ink on them.
     corrected
         Whose labels take the place of a tile's own; which of its tiles are new is known afterwards.
+    split_masks
+        Whether each connected piece of a label becomes a nucleus of its own, where labels are masks of classes.
 
     Raises
     ------
@@ -157,7 +162,7 @@ def read_training_data(
     if split_by == "patient" or (split_by == "auto" and None not in patients and len(patients) > 1):
         by = "patient"
     parts = usable.split(by, {"training": 1 - validation_share, "validation": validation_share}, seed)
-    pictures, classes, sha256 = read_pictures(usable, pixel_size, corrected)
+    pictures, classes, sha256 = read_pictures(usable, pixel_size, corrected, split_masks)
     return TrainingData(
         tuple(pictures[name] for name in parts["training"]),
         tuple(pictures[name] for name in parts["validation"]),
@@ -177,11 +182,12 @@ def read_training_data(
 
 
 def read_pictures(
-    folder: TileFolder, pixel_size: float, corrected: Sequence[CorrectedTiles] = ()
+    folder: TileFolder, pixel_size: float, corrected: Sequence[CorrectedTiles] = (), split_masks: bool = False
 ) -> tuple[dict[str, LabelledPicture], tuple[str, ...], str]:
     """Return all tiles of a folder, which all have labels, by id; the classes of their nuclei; and a hash of them all.
 
-    Where a tile is among the ``corrected`` ones, its labels are theirs.
+    Where a tile is among the ``corrected`` ones, its labels are theirs; with ``split_masks``, every connected piece of
+    a label is a nucleus.
 
     Raises
     ------
@@ -205,6 +211,8 @@ def read_pictures(
         digest.update(layout.rasterize().tobytes())
         if ignored is not None:
             digest.update(ignored.tobytes())
+        if split_masks:
+            layout = _in_pieces(layout)
         image, nuclei = rescaled(pixels, layout, (tile.pixel_size or DEFAULT_PIXEL_SIZE) / pixel_size)
         if ignored is not None and nuclei.shape != ignored.shape:
             ignored = ignored[nearest_pixels(ignored.shape, nuclei.shape)]
@@ -265,6 +273,7 @@ def read_training_folders(
             licence=licence,
             leave_out=set(recipe.leave_out).intersection(folder.ids),
             corrected=corrections,
+            split_masks=recipe.split_masks,
         )
         for folder, licence in zip(opened, licences or ["unknown"] * len(opened), strict=True)
     ]
@@ -339,15 +348,10 @@ def rescaled(image: NDArray[np.uint8], layout: Layout, scale: float) -> tuple[ND
     return resized, Layout.from_label_map(label_map, layout.pixel_size / scale, names)
 
 
-def nearest_pixels(shape: Sequence[int], wanted: Sequence[int]) -> tuple[NDArray[np.intp], ...]:
-    """Return which pixels of a map, as an index of it, give one of the wanted height and width."""
-    # By index, because OpenCV resizes no int32.
-    return np.ix_(
-        *(
-            np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
-            for old, new in zip(shape, wanted, strict=True)
-        )
-    )
+def _in_pieces(layout: Layout) -> Layout:
+    names = {label: nucleus.class_name for label, nucleus in layout.nuclei.items()}
+    label_map, classes = split_into_pieces(layout.rasterize(), names)
+    return Layout.from_label_map(label_map, layout.pixel_size, classes)
 
 
 def _refuse_unknown(leave_out: Iterable[str], folders: Sequence[TileFolder]) -> None:

@@ -45,6 +45,9 @@ class TrainingRecipe(Recipe):
         "Leave out",
         "Names of tiles that are not used, such as those with ink on them; in every folder that has them.",
     )
+    split_masks: bool = recipe_field(
+        False, "Split masks", "Take each connected piece of a label for a nucleus, where labels are masks of classes."
+    )
     validation_crops: int = recipe_field(8, "Validation crops", "Fixed crops to validate on.", ge=1, le=10_000)
     validate_every: int = recipe_field(500, "Validate every", "Steps between validations.", ge=1, le=100_000_000)
     preview_every: int = recipe_field(500, "Preview every", "Steps between previews.", ge=1, le=100_000_000)

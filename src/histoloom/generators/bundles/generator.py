@@ -18,7 +18,7 @@ from histoloom.conditions import AcceptedStructure, Encoding
 from histoloom.errors import BundleError
 from histoloom.generators.bundles.anchored_windows import AnchoredWindows
 from histoloom.generators.bundles.recipe import BundleRecipe
-from histoloom.generators.bundles.resampling import Resampling, nearest_places, network_pixels_per_pixel
+from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.bundles.seen import Picture, seen_condition, sees_classes, with_known_classes
 from histoloom.generators.texture import TextureRecipe, TextureWeaver
 from histoloom.keyed_random import keyed_hash
@@ -27,6 +27,7 @@ from histoloom.layouts.transforms import rescaled
 from histoloom.models import BundleHeader, load_bundle
 from histoloom.models.shipped import check_shipped
 from histoloom.tiles.looks import AnyLook, NamedLook, look_with_pixels
+from histoloom.tiles.nearest_pixels import nearest_pixels
 from histoloom.window import Window
 
 if TYPE_CHECKING:
@@ -241,5 +242,5 @@ def _resized(structure: AcceptedStructure, canvas: tuple[int, int], shape: tuple
     """Return accepted structure of a canvas at another pixel size; one of another canvas stays as it is."""
     if structure.labels.shape != canvas:
         return structure
-    places = nearest_places(canvas, shape)
+    places = nearest_pixels(canvas, shape)
     return replace(structure, labels=structure.labels[places], corrected=structure.corrected[places])

@@ -43,16 +43,6 @@ def network_pixels_per_pixel(header: BundleHeader, name: str, pixel_size: float,
     return factor
 
 
-def nearest_places(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[NDArray[np.intp], ...]:
-    """Return indices that resize an array of one shape to another by nearest pixels: labels have no means."""
-    return np.ix_(
-        *(
-            ((np.arange(after) + 0.5) * before / after).astype(np.intp).clip(0, before - 1)
-            for before, after in zip(old, new, strict=True)
-        )
-    )
-
-
 class Resampling:
     """From a canvas to one of the same area with larger or smaller pixels.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from histoloom.conditions import EDGE, AcceptedStructure, NucleiAndTissueEncoding, StructureLabelsEncoding
 from histoloom.conditions.nuclei_and_tissue import TISSUE_REACH, surrounding_tissue
 from histoloom.errors import BundleError
-from histoloom.generators.bundles.resampling import Resampling, nearest_places, network_pixels_per_pixel
+from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.loom.noise import LEVELS, canvas_noise
 from histoloom.generators.loom.recipe import LoomWeaveRecipe
 from histoloom.layouts import Layout
@@ -23,6 +23,7 @@ from histoloom.layouts.transforms import rescaled
 from histoloom.models import BundleHeader, load_bundle
 from histoloom.models.shipped import check_shipped
 from histoloom.tiles.looks import AnyLook, NamedLook
+from histoloom.tiles.nearest_pixels import nearest_pixels
 from histoloom.window import Window
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class PreparedLoom:
             source = resampling.source_window(window)
             edges = self._edges(layout.shape)
             if edges is not None:
-                edges = edges[nearest_places(edges.shape, scaled.shape)]
+                edges = edges[nearest_pixels(edges.shape, scaled.shape)]
             picture = resampling.resampled(self._pictures(scaled, edges, seed, source, in_cells=in_cells), window)
         return np.ascontiguousarray((picture + np.float32(0.5)).astype(np.uint8).transpose(1, 2, 0))
 

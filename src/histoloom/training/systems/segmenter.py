@@ -41,7 +41,10 @@ from histoloom.training.systems.contract import Losses, NetworkFacts, Work
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
 
 _OF_SINGLE_NUCLEI = {"offsets", "detection", "distance"}
-_NO_INSTANCES = "give labels of single nuclei, or train an architecture that needs none, such as 'unet'"
+_NO_INSTANCES = (
+    "switch 'Split masks' on ('--split-masks') to take their pieces for nuclei, give labels of single nuclei, or train "
+    "an architecture that needs none, such as 'unet'"
+)
 
 _MATCH, _ONLY_PREDICTED, _ONLY_TRUE = (255, 255, 255), (0, 200, 0), (220, 0, 220)
 """Colours of Yasuno (2020, figure 5): white match, green over-segmented, magenta missed."""
