@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from killed_studies import kill_at_first_checkpoint
 from PIL import Image
 
 from histoloom.cli import main
@@ -122,12 +121,7 @@ def test_a_run_of_before_a_field_was_added_still_counts(study, tmp_path):
 def test_a_study_that_was_killed_goes_on_where_it_was(study, tiles, tmp_path):
     folder, name = tmp_path / "study", "no-structure-map-seed-0"
     long = line(tiles, folder, "--only", "full", "--only", "no-structure-map", steps=60, checkpoint_every=5)
-    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "histoloom", *long]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=one_thread) as process:
-        while process.poll() is None and not list(folder.glob(f"runs/{name}/checkpoints/step_*")):
-            time.sleep(0.02)
-        process.kill()
+    kill_at_first_checkpoint(long, folder / "runs" / name)
     assert results(folder)["cells"].keys() == {"full-seed-0"}
     events = folder / "runs" / "full-seed-0" / "events.jsonl"
     before = events.read_bytes()

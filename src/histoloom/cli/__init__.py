@@ -76,6 +76,11 @@ _study.command(
     name="mode-seeking",
     help="Compare mode-seeking pix2pix with its paper's three ablations.",
 )
+_study.command(
+    "histoloom.cli.studies:canny_label",
+    name="canny-label",
+    help="Compare segmenters trained with and without tiles that pix2pix wove.",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

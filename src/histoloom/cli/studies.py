@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,14 +13,19 @@ from rich.console import Console
 
 from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
+from histoloom.studies.canny_label_recipe import PRESETS as CANNY_LABEL_PRESETS
+from histoloom.studies.canny_label_recipe import CannyLabelStudyRecipe
 from histoloom.studies.mode_seeking_recipe import PRESETS, ModeSeekingStudyRecipe
 
 if TYPE_CHECKING:
     from histoloom.studies.grid import Cell
+    from histoloom.training.events import OnEvent
 
     _Options = Mapping[str, Any] | None
+    _CannyLabelOptions = Mapping[str, Any] | None
 else:
     _Options = recipe_options({"Recipe": ModeSeekingStudyRecipe})
+    _CannyLabelOptions = recipe_options({"Recipe": CannyLabelStudyRecipe})
 
 
 def mode_seeking(
@@ -60,18 +66,10 @@ def mode_seeking(
     """
     settings = recipe_from_options(ModeSeekingStudyRecipe, fields, file=recipe, preset=PRESETS[preset])
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
-    from histoloom.cli.training import TrainingReport
     from histoloom.studies.mode_seeking import run_mode_seeking_study
     from histoloom.studies.mode_seeking_report import markdown_report
-    from histoloom.training.events import OnEvent
 
-    console = Console(stderr=True)
-    with interrupts() as interrupted, TrainingReport(console) as report:
-
-        def tell(cell: Cell, index: int, count: int) -> OnEvent:
-            report.say(f"{cell.name} ({index + 1} of {count})")
-            return report.on_event
-
+    with _told_on_screen() as (tell, should_stop):
         results = run_mode_seeking_study(
             settings,
             data,
@@ -80,7 +78,77 @@ def mode_seeking(
             tile_pixel_size=tile_pixel_size,
             licence=licence,
             on_cell=tell,
-            should_stop=interrupted.is_set,
+            should_stop=should_stop,
         )
     sys.stdout.write(markdown_report(results))
     return 0
+
+
+def canny_label(
+    *,
+    data: Annotated[list[Path], Parameter(negative="")],
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    preset: Literal["small", "paper"] = "small",
+    only: list[str] | None = None,
+    recipe: Path | None = None,
+    tile_pixel_size: float | None = None,
+    licence: Annotated[list[str] | None, Parameter(negative="")] = None,
+    fields: _CannyLabelOptions = None,
+) -> int:
+    """Train segmenters on real blocks, with replica and with shape woven ones, and score them on held-out real tiles.
+
+    The folder gets a run for each cell of the grid, results.json, results.md, values.csv, figures and report.html.
+    Ctrl+C stops after a checkpoint; the same line goes on, and does not repeat what is finished.
+
+    Parameters
+    ----------
+    data
+        Folder of tiles and their labels, in any format that is recognized; may be given several times, each a data
+        set of its own.
+    output
+        The study's folder; a new one, or that of the study to go on with.
+    preset
+        'small' trains two narrow segmenters on few small tiles, for a CPU; 'paper' all five at the paper's sizes.
+    only
+        An arm, such as 'generator' or 'unet-replica', or one cell, such as 'unet-replica-seed-0'; may be given several
+        times.
+    recipe
+        JSON file with fields of the recipe; options say more than it.
+    tile_pixel_size
+        µm per pixel of the tiles (default: what their files say, else 0.25).
+    licence
+        Licence of each data set, in the same order, which bundles carry.
+    fields
+        The recipe's fields.
+    """
+    settings = recipe_from_options(CannyLabelStudyRecipe, fields, file=recipe, preset=CANNY_LABEL_PRESETS[preset])
+    from histoloom.studies.canny_label import run_canny_label_study
+    from histoloom.studies.canny_label_tables import markdown_report
+
+    with _told_on_screen() as (tell, should_stop):
+        results = run_canny_label_study(
+            settings,
+            data,
+            output,
+            only=only or (),
+            tile_pixel_size=tile_pixel_size,
+            licences=licence or (),
+            on_cell=tell,
+            should_stop=should_stop,
+        )
+    sys.stdout.write(markdown_report(results))
+    return 0
+
+
+@contextmanager
+def _told_on_screen() -> Iterator[tuple[Callable[[Cell, int, int], OnEvent], Callable[[], bool]]]:
+    """Yield whom a study tells of its cells, and whom it asks whether to stop."""
+    from histoloom.cli.training import TrainingReport
+
+    with interrupts() as interrupted, TrainingReport(Console(stderr=True)) as report:
+
+        def tell(cell: Cell, index: int, count: int) -> OnEvent:
+            report.say(f"{cell.name} ({index + 1} of {count})")
+            return report.on_event
+
+        yield tell, interrupted.is_set

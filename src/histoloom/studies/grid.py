@@ -41,6 +41,10 @@ class Cell:
         return f"{self.arm}-seed-{self.seed}"
 
 
+OnCell = Callable[[Cell, int, int], "OnEvent | None"]
+"""Told each cell before it is worked on, its place and how many there are; may return who is told of its training."""
+
+
 def chosen_cells(cells: Iterable[Cell], only: Iterable[str]) -> list[Cell]:
     """Return the cells that are named, or whose arm is; all where nothing is named.
 

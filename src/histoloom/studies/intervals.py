@@ -89,3 +89,11 @@ def _weighted(
     if values.ndim == 2:
         return np.asarray(np.einsum("rs,st,rt->r", seed_counts, values, tile_counts, optimize=True))
     return np.asarray(np.einsum("rs,stu,rt,ru->r", seed_counts, values, tile_counts, tile_counts, optimize=True))
+
+
+def in_words(interval: Interval | None, *, signed: bool = False) -> str:
+    """Return a mean and its interval as tables show them; a dash where nothing could be measured."""
+    if interval is None:
+        return "–"
+    digits = "+.3f" if signed else ".3f"
+    return f"{interval.mean:{digits}} [{interval.low:{digits}}, {interval.high:{digits}}]"

@@ -7,24 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from histoloom.errors import RunError, Stopped
+from histoloom.errors import Stopped
 from histoloom.runs import Run
-from histoloom.studies.grid import Cell, chosen_cells, finished_run, train_cell
+from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
 from histoloom.studies.held_out import HeldOutCrop, held_out_crops
-from histoloom.studies.mode_seeking_measures import Measures, TrainedCell, measure_cell, measure_real
+from histoloom.studies.mode_seeking_measures import Measures, measure_cell, measure_real
 from histoloom.studies.mode_seeking_recipe import GROWING, ModeSeekingStudyRecipe
 from histoloom.studies.mode_seeking_report import StudyResults, write_report
-from histoloom.training.data import TrainingData, read_training_data
-from histoloom.training.events import OnEvent
+from histoloom.studies.study_folder import begin_study
+from histoloom.studies.study_tiles import read_study_tiles
+from histoloom.studies.trained_generator import TrainedGenerator
+from histoloom.training.data import TrainingData
 from histoloom.writing import write_json
 
-STUDY, MEASURES, RUNS = "study.json", "measures.json", "runs"
-_NAME, _SCHEMA_VERSION = "mode-seeking", 1
-
-OnCell = Callable[[Cell, int, int], OnEvent | None]
-"""Told each cell before it is worked on, its place and how many there are; may return who is told of its training."""
+MEASURES, RUNS = "measures.json", "runs"
+_NAME = "mode-seeking"
 
 
 def run_mode_seeking_study(
@@ -78,15 +76,7 @@ def run_mode_seeking_study(
         As `histoloom.training.engine.train`.
     """
     cells = chosen_cells(recipe.cells(), only)
-    tiles = read_training_data(
-        data,
-        pixel_size=recipe.pixel_size,
-        split_by=recipe.split_by,
-        validation_share=recipe.held_out_share,
-        seed=recipe.split_seed,
-        tile_pixel_size=tile_pixel_size,
-        licence=licence,
-    )
+    tiles = read_study_tiles(data, recipe, tile_pixel_size=tile_pixel_size, licence=licence)
     study = _Study(recipe, tiles, Path(folder))
     study.begin()
     for index, cell in enumerate(cells):
@@ -120,19 +110,8 @@ class _Study:
 
     def begin(self) -> None:
         """Say in the folder which study it holds, or check that it holds this one."""
-        path = self.folder / STUDY
-        facts = {
-            "schema_version": _SCHEMA_VERSION,
-            "study": _NAME,
-            "recipe": self.recipe.as_json(),
-            "data": [each.model_dump(mode="json") for each in self.tiles.sources],
-            "split": dict(self.tiles.split),
-        }
-        if path.is_file():
-            _check_same(path, self.recipe, facts["data"])
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
-            raise RunError(f"The folder '{self.folder.name}' is not empty; choose a new one for the study.")
-        write_json(path, facts)
+        data = [each.model_dump(mode="json") for each in self.tiles.sources]
+        begin_study(self.folder, _NAME, self.recipe, data, growing=GROWING, split=dict(self.tiles.split))
 
     def measured(self, cell: Cell) -> Measures | None:
         """Return the measures of a finished cell, or None."""
@@ -148,7 +127,7 @@ class _Study:
 
     def measure(self, cell: Cell, run: Run) -> None:
         """Measure a finished cell, and keep what was measured in its run folder."""
-        trained = TrainedCell(cell.recipe, self.tiles, run)
+        trained = TrainedGenerator(cell.recipe, self.tiles, run)
         measures = measure_cell(trained, self.crops, structures=self.recipe.structures, noises=self.recipe.noises)
         write_json(run.folder / MEASURES, measures.as_json())
 
@@ -157,7 +136,7 @@ class _Study:
         crops = self.crops
         finished = {cell: each for cell in self.recipe.cells() if (each := self.measured(cell)) is not None}
         trained = {
-            cell: TrainedCell(cell.recipe, self.tiles, Run.open(self.runs / cell.name))
+            cell: TrainedGenerator(cell.recipe, self.tiles, Run.open(self.runs / cell.name))
             for cell in finished
             if cell.seed == 0
         }
@@ -169,24 +148,3 @@ class _Study:
         )
         write_report(results, self.folder, crops, trained)
         return results
-
-
-def _check_same(path: Path, recipe: ModeSeekingStudyRecipe, data: Any) -> None:
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        settings, kept_data = dict(before["recipe"]), before["data"]
-        other = before["study"] != _NAME or before["schema_version"] != _SCHEMA_VERSION
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RunError(f"'{path.name}' in '{path.parent.name}' is damaged; begin the study in a new folder.") from None
-    if other:
-        raise RunError(f"'{path.parent.name}' holds another study; choose another folder.")
-    # Checked, so that fields which a later version has added hold their defaults.
-    kept = ModeSeekingStudyRecipe.checked(**settings)
-    for name, value in recipe:
-        if name not in GROWING and getattr(kept, name) != value:
-            raise RunError(
-                f"The study in '{path.parent.name}' has {getattr(kept, name)!r} for '{name}' and not {value!r}; "
-                "go on with its own settings, or choose another folder."
-            )
-    if kept_data != data:
-        raise RunError(f"The study in '{path.parent.name}' is of other tiles; give its own data to go on with it.")

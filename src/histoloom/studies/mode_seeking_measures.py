@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from histoloom.errors import LookError, RunError
 from histoloom.evaluation import mean_pairwise_l1, mean_pairwise_similarity
-from histoloom.models import load_bundle
-from histoloom.runs import Run
 from histoloom.studies.held_out import HeldOutCrop
+from histoloom.studies.trained_generator import Picture, TrainedGenerator
 from histoloom.tiles.stain_summary import StainSummary, color_drift
 from histoloom.tiles.stains import separate_stains
-from histoloom.training.batches import Batch, as_batch, as_pictures
-from histoloom.training.data import TrainingData
-from histoloom.training.randomness import keyed_torch
-from histoloom.training.recipe import TrainingRecipe
-from histoloom.training.systems.contract import WeavingSystem
-from histoloom.training.systems.registry import system_for
-
-Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,46 +58,7 @@ class Measures:
         return cls(*parts)
 
 
-class TrainedCell:
-    """The generator at the end of a run, ready to weave conditions of held-out crops.
-
-    Parameters
-    ----------
-    recipe, data
-        What it was trained by and on.
-    run
-        Its run folder, with the final bundle.
-    """
-
-    def __init__(self, recipe: TrainingRecipe, data: TrainingData, run: Run) -> None:
-        if run.bundle is None:
-            raise RunError(f"The run '{run.folder.name}' is not finished; train it to its end first.")
-        self._system = cast("WeavingSystem", system_for(recipe, data))
-        self._network = self._system.build()[self._system.saved]
-        weights = load_bundle(run.bundle).weights
-        self._network.load_state_dict({name: torch.from_numpy(np.array(each)) for name, each in weights.items()})
-        self._network.eval()
-
-    def condition(self, crop: HeldOutCrop) -> torch.Tensor:
-        """Return the condition ``(1, C, H, W)`` of a crop."""
-        return as_batch([crop.real], self._system.encode).condition
-
-    def with_structure_of(self, crop: HeldOutCrop, other: HeldOutCrop) -> torch.Tensor:
-        """Return the mask of one crop with the structure map of another; where the system sees none, the mask."""
-        own = self.condition(crop)
-        if own.shape[1] < 2 or self._system.condition.encoding != "mask-and-structure":
-            return own
-        return torch.cat([own[:, :1], self.condition(other)[:, 1:]], dim=1)
-
-    def weave(self, condition: torch.Tensor, noise_seed: int = 0) -> Picture:
-        """Return the picture ``uint8 (H, W, 3)`` of a condition; dropout and noise are functions of the seed."""
-        # The system looks at the real picture of a batch nowhere when it weaves; it cannot look at what is not there.
-        batch = Batch(condition, torch.full((1, 3, *condition.shape[2:]), torch.nan))
-        with torch.no_grad(), keyed_torch(torch.device("cpu"), noise_seed):
-            return np.asarray(as_pictures(self._system.weave(self._network, batch))[0])
-
-
-def measure_cell(cell: TrainedCell, crops: Sequence[HeldOutCrop], *, structures: int, noises: int) -> Measures:
+def measure_cell(cell: TrainedGenerator, crops: Sequence[HeldOutCrop], *, structures: int, noises: int) -> Measures:
     """Measure a trained cell.
 
     - *across layouts*: each crop woven from its own mask and structure map; how alike weaves of different tiles are.
@@ -129,11 +80,12 @@ def measure_cell(cell: TrainedCell, crops: Sequence[HeldOutCrop], *, structures:
     structures, noises
         How many weaves of each mask, and of each condition, are compared.
     """
-    woven = [cell.weave(cell.condition(crop)) for crop in crops]
+    woven = [cell.weave(cell.condition(crop.real)) for crop in crops]
     by_crop: list[dict[str, float]] = []
     for index, (crop, picture) in enumerate(zip(crops, woven, strict=True)):
-        structured = [cell.weave(cell.with_structure_of(crop, other)) for other in _partners(crops, index, structures)]
-        noisy = [cell.weave(cell.condition(crop), seed) for seed in range(noises)]
+        partners = _partners(crops, index, structures)
+        structured = [cell.weave(cell.with_structure_of(crop.real, other.real)) for other in partners]
+        noisy = [cell.weave(cell.condition(crop.real), seed) for seed in range(noises)]
         by_crop.append({
             "similarity_across_structures": mean_pairwise_similarity(structured),
             "l1_across_structures": mean_pairwise_l1(structured),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-from histoloom.recipes import Recipe, recipe_field
+from histoloom.recipes import recipe_field
 from histoloom.studies.grid import Cell
-from histoloom.training.recipe import Precision
+from histoloom.studies.study_tiles import StudyRecipe
 from histoloom.training.systems.mode_seeking_recipe import ModeSeekingRecipe
 
 FULL = "full"
@@ -28,7 +28,7 @@ OPTIONAL_ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType({
 """Arms that the paper does not have, on request."""
 
 
-class ModeSeekingStudyRecipe(Recipe):
+class ModeSeekingStudyRecipe(StudyRecipe):
     """Full system and ablations (Allender et al. 2020, section 4.2) on the same tiles; the defaults are the paper's."""
 
     seeds: int = recipe_field(3, "Seeds", "How often each arm is trained.", ge=1, le=100)
@@ -44,9 +44,6 @@ class ModeSeekingStudyRecipe(Recipe):
     )
     depth: int = recipe_field(8, "Depth", "How often the generator halves the size.", ge=3, le=10)
     crop_size: int = recipe_field(256, "Crop size", "Height and width of a crop.", unit="px", ge=16, le=8192)
-    pixel_size: float = recipe_field(
-        0.25, "Pixel size", "Tiles are rescaled to this before training.", unit="µm", gt=0.0, le=10.0
-    )
     learning_rate: float = recipe_field(2e-4, "Learning rate", "Adam's learning rate.", gt=0.0, le=1.0)
     l1_weight: float = recipe_field(10.0, "L1 weight", "Weight of the distance to the real tile.", ge=0.0, le=1e6)
     mode_seeking_weight: float = recipe_field(
@@ -60,15 +57,6 @@ class ModeSeekingStudyRecipe(Recipe):
     )
     preview_every: int = recipe_field(5000, "Preview every", "Steps between previews.", ge=1, le=100_000_000)
 
-    split_by: Literal["auto", "patient", "tile"] = recipe_field(
-        "auto", "Split by", "Hold out whole patients or tiles; 'auto' takes patients where all are known."
-    )
-    split_seed: int = recipe_field(
-        0, "Split seed", "Draws which tiles are held out, the same for all cells.", ge=0, le=2**53
-    )
-    held_out_share: float = recipe_field(
-        0.25, "Held-out share", "Share of the tiles that are measured on and never trained on.", gt=0.0, lt=1.0
-    )
     crops_per_tile: int = recipe_field(
         4, "Crops per tile", "Crops of each held-out tile that are measured on.", ge=1, le=64
     )
@@ -80,11 +68,6 @@ class ModeSeekingStudyRecipe(Recipe):
         le=64,
     )
     noises: int = recipe_field(4, "Noises", "Weaves of each held-out crop that differ in noise only.", ge=2, le=64)
-
-    device: Literal["auto", "cpu", "cuda", "mps"] = recipe_field("auto", "Device", "Where to train.")
-    precision: Precision = recipe_field(
-        "auto", "Precision", "'auto' takes bf16 where the hardware multiplies it fast, and float32 elsewhere."
-    )
 
     @property
     def arms(self) -> dict[str, tuple[str, Mapping[str, Any]]]:

@@ -15,10 +15,13 @@ from histoloom.keyed_random import keyed_generator
 from histoloom.runs import Run
 from histoloom.studies.grid import Cell
 from histoloom.studies.held_out import HeldOutCrop
-from histoloom.studies.intervals import LEVEL, Interval, bootstrap_interval
-from histoloom.studies.mode_seeking_measures import Measures, TrainedCell
+from histoloom.studies.intervals import LEVEL, Interval, bootstrap_interval, in_words
+from histoloom.studies.mode_seeking_measures import Measures
 from histoloom.studies.mode_seeking_recipe import FULL, ModeSeekingStudyRecipe
-from histoloom.training.events import StepsDone, event_from_json, history
+from histoloom.studies.picture_sheet import save_picture_sheet
+from histoloom.studies.run_facts import losses_at_end, named_environment, seconds_per_step
+from histoloom.studies.tables import Table
+from histoloom.studies.trained_generator import TrainedGenerator
 from histoloom.writing import write_json, written_whole
 
 RESULTS, TABLE, VALUES, FIGURE, WOVEN_FIGURE = (
@@ -28,7 +31,7 @@ RESULTS, TABLE, VALUES, FIGURE, WOVEN_FIGURE = (
     "figure.png",
     "figure-woven.png",
 )
-_FIGURE_ROWS, _GAP = 6, 4
+_FIGURE_ROWS = 6
 _RESAMPLING = 201
 
 MEASURE_TITLES = {
@@ -104,7 +107,7 @@ class StudyResults:
 
 
 def write_report(
-    results: StudyResults, folder: Path, crops: Sequence[HeldOutCrop], trained: Mapping[Cell, TrainedCell]
+    results: StudyResults, folder: Path, crops: Sequence[HeldOutCrop], trained: Mapping[Cell, TrainedGenerator]
 ) -> None:
     """Write ``results.json``, ``results.md``, ``values.csv`` and two figures, each whole or not at all.
 
@@ -132,29 +135,27 @@ def write_report(
     by_arm = {cell.arm: generator for cell, generator in trained.items()}
     shown = crops[:: max(len(crops) // _FIGURE_ROWS, 1)][:_FIGURE_ROWS]
     generators = [by_arm[arm] for arm in results.recipe.arms if arm in by_arm]
-    woven = [[each.weave(each.condition(crop)) for each in generators] for crop in shown]
+    woven = [[each.weave(each.condition(crop.real)) for each in generators] for crop in shown]
     if generators:
         names = ", ".join(arm for arm in results.recipe.arms if arm in by_arm)
         titles = [title for arm, (title, _) in results.recipe.arms.items() if arm in by_arm]
-        _save_figure(titles, woven, folder / WOVEN_FIGURE, f"synthetic: {names}")
+        save_picture_sheet(titles, woven, folder / WOVEN_FIGURE, f"synthetic: {names}")
         beside_real = [[crop.real.image, *row] for crop, row in zip(shown, woven, strict=True)]
-        _save_figure(["Real", *titles], beside_real, folder / FIGURE, f"real, and synthetic: {names}")
+        save_picture_sheet(["Real", *titles], beside_real, folder / FIGURE, f"real, and synthetic: {names}")
 
 
 def results_as_json(results: StudyResults) -> dict[str, Any]:
     """Return recipe, data, and every measure with its interval, as plain values."""
-    environment = next((run.environment for run, _ in results.cells.values()), {})
-    named = ("histoloom", "device", "precision", "threads", "packages", "data", "split")
     return {
         "schema_version": 1,
         "study": "mode-seeking",
         "is_whole": results.is_whole,
         "interval": f"{LEVEL:.0%} percentile bootstrap over seeds and held-out tiles",
         "recipe": results.recipe.as_json(),
-        "environment": {name: environment[name] for name in named if name in environment},
+        "environment": named_environment(run for run, _ in results.cells.values()),
         "held_out_tiles": list(results.tiles),
         "cells": {
-            cell.name: {"seconds_per_step": _seconds_per_step(run), "losses_at_end": _losses_at_end(run)}
+            cell.name: {"seconds_per_step": seconds_per_step(run), "losses_at_end": losses_at_end(run)}
             for cell, (run, _) in results.cells.items()
         },
         "real": _intervals_as_json(results.of_real()),
@@ -195,20 +196,8 @@ def _seeds_in_words(seeds: Sequence[int]) -> str:
 
 
 def _table(headings: Sequence[str], columns: Sequence[Mapping[str, Interval | None]]) -> list[str]:
-    return [
-        f"| | {' | '.join(headings)} |",
-        "|---|" + "---|" * len(headings),
-        *(
-            f"| {title} | {' | '.join(_words(column.get(name)) for column in columns)} |"
-            for name, title in MEASURE_TITLES.items()
-        ),
-    ]
-
-
-def _words(interval: Interval | None) -> str:
-    if interval is None:
-        return "–"
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    rows = [[title, *(in_words(column.get(name)) for column in columns)] for name, title in MEASURE_TITLES.items()]
+    return Table(["", *headings], rows).markdown()
 
 
 def _interval(values: NDArray[np.float64]) -> Interval | None:
@@ -234,41 +223,3 @@ def _value_rows(results: StudyResults) -> Iterator[tuple[Any, ...]]:
 
 def _cell_text(value: float) -> str:
     return f"{value:.6g}" if np.isfinite(value) else ""
-
-
-def _reports(run: Run) -> list[StepsDone]:
-    events = [event for values in run.events() if (event := event_from_json(values)) is not None]
-    return [event for event in history(events) if isinstance(event, StepsDone)]
-
-
-def _seconds_per_step(run: Run) -> float | None:
-    seconds = [event.seconds_per_step for event in _reports(run)]
-    return round(float(np.median(seconds)), 4) if seconds else None
-
-
-def _losses_at_end(run: Run) -> dict[str, float]:
-    reports = _reports(run)
-    return {name: round(value, 5) for name, value in reports[-1].losses.items()} if reports else {}
-
-
-def _save_figure(
-    headings: Sequence[str], rows: Sequence[Sequence[NDArray[np.uint8]]], path: Path, description: str
-) -> None:
-    from PIL import Image, ImageDraw, ImageFont
-    from PIL.PngImagePlugin import PngInfo
-
-    height, width = rows[0][0].shape[:2]
-    font = ImageFont.load_default(max(width // 12, 4))
-    heading = 2 * max(width // 12, 4)
-    size = len(headings) * (width + _GAP) - _GAP, heading + len(rows) * (height + _GAP) - _GAP
-    sheet = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(sheet)
-    for x, words in enumerate(headings):
-        draw.text((x * (width + _GAP) + width // 2, heading // 2), words, "black", font, anchor="mm")
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            sheet.paste(Image.fromarray(picture), (x * (width + _GAP), heading + y * (height + _GAP)))
-    facts = PngInfo()
-    facts.add_text("Description", description)
-    with written_whole(path) as beside:
-        sheet.save(beside, pnginfo=facts)
