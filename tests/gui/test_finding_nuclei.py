@@ -21,6 +21,7 @@ from histoloom.gui.tiles_dock import TilesDock
 from histoloom.gui.weave_dock import WeaveDock
 from histoloom.jobs.nuclei_search import FoundNuclei
 from histoloom.layouts import Layout, Nucleus, Outline
+from histoloom.models import shipped
 from histoloom.tiles.samples import embedded_sample
 from histoloom.tiles.tile import Tile
 from histoloom.window import Window
@@ -75,6 +76,8 @@ def own_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "own"
     folder.mkdir()
     monkeypatch.setenv("HISTOLOOM_MODELS", str(folder))
+    # Only what a test puts there is known.
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path / "shipped")
     return folder
 
 

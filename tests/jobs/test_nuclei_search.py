@@ -11,7 +11,9 @@ import pytest
 from dark_segmenter import dark_segmenter
 from histoloom.errors import SegmenterError, Stopped, TileError
 from histoloom.jobs.nuclei_search import NucleiSearch, known_segmenters
+from histoloom.models import shipped
 from histoloom.tiles.tile import Tile
+from histoloom.tiles.tissue import BLANK
 from small_bundles import small_bundle
 
 
@@ -50,6 +52,17 @@ def test_nuclei_come_with_class_origin_and_what_was_done_on_the_way(segmenter: P
     assert not children()
 
 
+def test_what_lies_between_the_nuclei_is_that_of_the_tile(segmenter: Path) -> None:
+    half_glass = np.full((64, 96, 3), 250, np.uint8)
+    half_glass[:, 48:] = (215, 130, 180)
+    half_glass[28:36, 70:78] = (40, 30, 80)
+    tissue = NucleiSearch(Tile.from_array(half_glass, 0.5), segmenter, 0.25).run().layout.tissue_map
+    assert tissue is not None
+    columns = np.arange(tissue.values.shape[1]) * tissue.cell_size
+    assert (tissue.values[:, columns < 32] == BLANK).all()
+    assert (tissue.values[:, columns > 56] != BLANK).all()
+
+
 def test_what_the_segmenter_refuses_arrives_as_its_sentence(segmenter: Path) -> None:
     with pytest.raises(SegmenterError, match="too far apart to rescale"):
         NucleiSearch(spotted_tile(pixel_size=4.0), segmenter, 0.25).run()
@@ -85,6 +98,8 @@ def test_only_segmenters_that_can_be_used_are_known_the_house_one_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HISTOLOOM_MODELS", str(tmp_path))
+    assert [path.stem for path, _ in known_segmenters()] == ["nuclei"]
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path / "shipped")
     assert known_segmenters() == []
     small_bundle(tmp_path / "generator.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")

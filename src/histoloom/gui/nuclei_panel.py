@@ -38,7 +38,7 @@ _CLOSED = (
     "The tile was taken away meanwhile, so that its nuclei were not put on the canvas; open it to find them again."
 )
 _NO_SEGMENTER = (
-    "Finding nuclei needs a segmenter; train one with 'histoloom train segmenter', or add a bundle with "
+    "There is no segmenter, not even the one that comes along; install histoloom again, or add a bundle with "
     "'histoloom bundles import FILE'."
 )
 

@@ -18,7 +18,7 @@ from histoloom import errors
 from histoloom.errors import HistoloomError, SegmenterError, Stopped, TileError, WeaveProcessError
 from histoloom.jobs.messages import Message, layout_of, read_message, write_message
 from histoloom.jobs.processor import background_environment
-from histoloom.layouts import Layout
+from histoloom.layouts import Layout, tile_tissue_map
 from histoloom.models import BundleHeader, known_bundles
 from histoloom.tiles.sentences import one_line
 from histoloom.tiles.tile import Tile
@@ -34,7 +34,7 @@ class FoundNuclei:
     Parameters
     ----------
     layout
-        The nuclei, of the tile's size and with the segmenter's classes.
+        The nuclei, of the tile's size and with the segmenter's classes, and the tissue map of the tile.
     label_map
         The layout's rasterization, ``int32 (H, W)``, made here so that the viewer need not wait for it.
     segmenter
@@ -120,7 +120,7 @@ class NucleiSearch:
                 "The process that looks for nuclei died, perhaps for want of memory; close other programs and find "
                 "nuclei again."
             )
-        layout = layout_of(found)
+        layout = _with_tissue(layout_of(found), pixels)
         notes = tuple(found.values["notes"])
         if self._tile.pixel_size is None:
             size = f"{self._pixel_size:g} µm"
@@ -177,6 +177,11 @@ class NucleiSearch:
                 raise cast("HistoloomError", kind(message.values["sentence"]))
             return message
         return None
+
+
+def _with_tissue(layout: Layout, pixels: NDArray[np.uint8]) -> Layout:
+    """Return a layout with what lies between its nuclei, without which glass and stroma would be woven alike."""
+    return layout.with_tissue_map(tile_tissue_map(layout, Tile.from_array(pixels, layout.pixel_size)))
 
 
 def known_segmenters() -> list[tuple[Path, BundleHeader]]:
