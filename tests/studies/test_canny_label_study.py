@@ -32,6 +32,7 @@ from histoloom.studies.canny_label_recipe import (
 )  # fmt: skip
 from histoloom.studies.canny_label_results import compared
 from histoloom.studies.canny_label_scores import SCORE_TITLES, TileScores
+from histoloom.studies.study_folder import begin_study
 from tile_folders import write_tiles
 
 TINY = {
@@ -198,6 +199,17 @@ def test_what_is_finished_is_not_repeated(study, tiles, capsys):
     assert main(line(tiles, study)) == 0
     assert {path: path.stat().st_mtime_ns for path in study.glob("tiles/*/*/*") if path.is_file()} == before
     assert "5 of 5 cells" in capsys.readouterr().out
+
+
+def test_a_study_goes_on_where_an_earlier_version_knew_less_of_its_tiles(tmp_path):
+    known = {"tiles": [{"name": "tiles", "sha256": "abc"}]}
+    begin_study(tmp_path / "study", "canny-label", recipe(), known)
+    more = {"tiles": [{"name": "renamed", "sha256": "abc", "held_out": 3}]}
+    begin_study(tmp_path / "study", "canny-label", recipe(), more)
+    with pytest.raises(RunError, match="is of other tiles"):
+        begin_study(tmp_path / "study", "canny-label", recipe(), {"tiles": [{"name": "tiles", "sha256": "abd"}]})
+    with pytest.raises(RunError, match="holds another study"):
+        begin_study(tmp_path / "study", "mode-seeking", recipe(), known)
 
 
 def test_a_study_that_was_killed_goes_on_where_it_was(tiles, tmp_path):

@@ -30,7 +30,7 @@ def begin_study(
     recipe
         Its settings.
     data
-        What it is done on, as plain values; a study goes on with the same only.
+        What it is done on, as plain values; a study goes on with the same only. Of what has a ``sha256``, that counts.
     growing
         Fields of the recipe that may have other values than before.
     facts
@@ -77,5 +77,14 @@ def _check_same(path: Path, study: str, recipe: Recipe, data: Any, growing: Coll
                 f"The study in '{path.parent.name}' has {getattr(kept, name)!r} for '{name}' and not {value!r}; "
                 "go on with its own settings, or choose another folder."
             )
-    if kept_data != data:
+    if _hashes(kept_data) != _hashes(data):
         raise RunError(f"The study in '{path.parent.name}' is of other tiles; give its own data to go on with it.")
+
+
+def _hashes(data: Any) -> Any:
+    # What else is known of a source may grow from version to version; where no hash tells, all must be the same.
+    if isinstance(data, list):
+        return [_hashes(each) for each in data]
+    if not isinstance(data, dict):
+        return data
+    return data.get("sha256") or {name: _hashes(each) for name, each in data.items()}
