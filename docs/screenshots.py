@@ -1,7 +1,7 @@
 """Make the documentation's pictures by running the program.
 
 Run it with a display, or without one where xvfb-run is installed. The pictures show the sample only. With the word
-``--no-training``, the picture of the Train generator dock, for which a network is trained, stays as it is.
+``--no-training``, the pictures of the docks that train, for which networks are trained, stay as they are.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def main() -> None:
     take_compare(viewer, canvas, docks["Compare"])
     if "--no-training" not in sys.argv:
         take_train(viewer, docks["Train generator"])
+        take_train_segmenter(viewer, canvas, docks["Train segmenter"])
     weave.close_weaving()
     viewer.close()
 
@@ -130,6 +131,38 @@ def take_train(viewer: Any, dock: Any) -> None:
     wait(lambda: dock.session.run is not None and max(dock.session.run.run.previews(), default=0) >= 300, 900)
     viewer.reset_view()
     save(viewer, "train.png")
+    dock.stop_training()
+    wait(lambda: not dock.session.status.is_active)
+
+
+def take_train_segmenter(viewer: Any, canvas: Any, dock: Any) -> None:
+    """Train a small segmenter on tiles that are woven for it, and take the dock and what it finds in the sample."""
+    from histoloom.gui.canvas_layers import PREDICTION, PREVIEW, TILE, WOVEN
+    from histoloom.layouts import Layout
+    from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
+
+    recipe = SegmenterRecipe(
+        width=8, steps=100_000, batch_size=4, crop_size=96, pixel_size=0.5, learning_rate=3e-3, average_decay=0.9,
+        weave=12, layouts="random", layout_side=256, looks="named", validate_every=25, preview_every=25,
+        checkpoint_every=25, validation_crops=8, log_every=5, device="cpu",
+    )  # fmt: skip
+    shape, size = canvas.layout.shape, canvas.layout.pixel_size
+    canvas.open_layout(Layout.empty(shape, size))
+    bring_up(dock)
+    dock.recipe.show_recipe("segmenter", recipe)
+    dock.data.source.setCurrentIndex(0)
+    dock.previews.follow.setChecked(False)
+    dock.folder.setText(str(Path(tempfile.mkdtemp()) / "colon-nuclei"))
+    dock.start_training()
+    wait(lambda: dock.session.run is not None and max(dock.session.run.run.bundles(), default=0) >= 300, 900)
+    dock.pause_training()
+    wait(lambda: not dock.is_busy and canvas.layers.find(PREDICTION) is not None)
+    for role in (PREVIEW, WOVEN):
+        if canvas.layers.find(role) is not None:
+            viewer.layers.remove(canvas.layers.find(role))
+    canvas.layers.find(TILE).visible = True
+    viewer.reset_view()
+    save(viewer, "train-segmenter.png")
     dock.stop_training()
     wait(lambda: not dock.session.status.is_active)
 

@@ -86,7 +86,7 @@ def test_a_segmenter_is_trained_on_folders_and_what_it_finds_is_seen_on_the_canv
 
     qtbot.waitUntil(lambda: len(dock.session.run.run.bundles()) > 0, timeout=PATIENCE_MS)
     dock.pause.click()
-    wait_for_prediction(dock, qtbot, "in yellow")
+    wait_for_prediction(dock, qtbot, "in green")
     layer = canvas.layers.find(PREDICTION)
     assert layer.data.shape == tile.shape
     assert tuple(layer.scale) == (0.5, 0.5)

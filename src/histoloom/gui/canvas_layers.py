@@ -29,9 +29,9 @@ _BOTTOM_TO_TOP = (
 )  # fmt: skip
 _OF_OWN_SIZE = frozenset({TILE, PREVIEW, TISSUE, AGREEMENT, PREDICTION})
 _FEW_DIFFERENCES = 0.02
-_FOUND = (0.94, 0.89, 0.26, 1.0)
+_FOUND = (0.0, 1.0, 0.0, 1.0)
 _LEFT_OUT = (0.35, 0.35, 0.35, 1.0)
-"""Yellow of Okabe and Ito, and grey: no nucleus on the canvas has them."""
+"""Green, as Hou et al. (2019) outline what is found, and grey: no nucleus on the canvas has these."""
 
 
 class CanvasLayers:
