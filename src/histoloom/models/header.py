@@ -28,7 +28,7 @@ class _Facts(BaseModel):
 class ConditionFacts(_Facts):
     """How a layout becomes what the network sees.
 
-    Parameters
+    Attributes
     ----------
     encoding
         Name of the encoding.
@@ -46,7 +46,7 @@ class ConditionFacts(_Facts):
 class TrainingSource(_Facts):
     """One data set that a network was trained on.
 
-    Parameters
+    Attributes
     ----------
     name
         What it is called; never a path or a patient's data.
@@ -73,7 +73,7 @@ class TrainingSource(_Facts):
 class NamedLookFacts(_Facts):
     """A look that a generator knows by name: a first weave needs no tile.
 
-    Parameters
+    Attributes
     ----------
     name
         What people call it; never a patient's data.
@@ -101,7 +101,7 @@ class NamedLookFacts(_Facts):
 class BundleHeader(_Facts):
     """All that is needed to use the weights of a bundle, and to explain where they come from.
 
-    Parameters
+    Attributes
     ----------
     schema_version
         See `SCHEMA_VERSION`.

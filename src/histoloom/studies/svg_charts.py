@@ -10,7 +10,7 @@ from html import escape
 from histoloom.studies.intervals import Interval
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 70, 20, 40, 50
-_LINE_HEIGHT, _ROW_HEIGHT, _LABELS = 300, 26, 270
+_LINE_HEIGHT, _ROW_HEIGHT, _LETTER = 300, 26, 7.2
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Of Okabe and Ito, which colour-blind people tell apart."""
 
@@ -93,18 +93,20 @@ def interval_chart(rows: Sequence[IntervalRow], title: str, x_title: str) -> str
     finite = [0.0, *(each for each in values if math.isfinite(each))]
     x_ticks = ticks(min(finite), max(finite))
     height = _TOP + _ROW_HEIGHT * len(rows) + _BOTTOM
-    across = _Scale(x_ticks[0], x_ticks[-1], _LABELS, _WIDTH - _RIGHT)
+    # An SVG cannot measure its text; this is enough for the widest of common sans-serif fonts.
+    labels = 20 + _LETTER * max(len(row.title) for row in rows)
+    across = _Scale(x_ticks[0], x_ticks[-1], labels, _WIDTH - _RIGHT)
     bottom = height - _BOTTOM
     parts = [
         *(_grid_line(across.at(each), _TOP, across.at(each), bottom) for each in x_ticks),
         *(_text(across.at(each), bottom + 18, f"{each:+g}" if each else "0") for each in x_ticks),
         f'<line x1="{across.at(0):.1f}" y1="{_TOP}" x2="{across.at(0):.1f}" y2="{bottom}" stroke="#000"/>',
-        _text((_LABELS + _WIDTH) / 2, height - 10, x_title),
+        _text((labels + _WIDTH) / 2, height - 10, x_title),
     ]
     for index, row in enumerate(rows):
         y = _TOP + _ROW_HEIGHT * (index + 0.5)
         low, mean, high = (across.at(each) for each in (row.interval.low, row.interval.mean, row.interval.high))
-        parts.append(_text(_LABELS - 10, y + 4, row.title, "end"))
+        parts.append(_text(labels - 10, y + 4, row.title, "end"))
         parts.append(
             f'<line x1="{low:.1f}" y1="{y:.1f}" x2="{high:.1f}" y2="{y:.1f}" stroke="{_COLORS[0]}" stroke-width="3"/>'
         )
