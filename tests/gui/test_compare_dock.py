@@ -23,14 +23,16 @@ from histoloom.evaluation import (
     score_labels,
 )
 from histoloom.gui.canvas import Canvas, canvas_of
-from histoloom.gui.canvas_layers import AGREEMENT, LAYOUT
+from histoloom.gui.canvas_layers import AGREEMENT, IGNORE, LAYOUT
 from histoloom.gui.compare_dock import CompareDock
 from histoloom.gui.comparison import camera_of
+from histoloom.gui.ignored_regions import ignored_regions_of
 from histoloom.gui.readers import layout_layer
 from histoloom.gui.status_card import Level
 from histoloom.gui.tools import Tool
 from histoloom.gui.training_data import label_layers
 from histoloom.layouts import Layout, Nucleus, Outline, save_layout
+from histoloom.tiles.tile import Tile
 
 PATIENCE_MS = 30_000
 MICROMETRES = ("micrometer", "micrometer")
@@ -154,6 +156,29 @@ def test_a_prediction_that_is_painted_or_renewed_in_its_layer_is_followed(
     settle(dock, qtbot)
     assert dock.scores.value("dice") == "1.0000"
     assert dock.errors.listed == []
+
+
+def test_what_is_painted_to_be_ignored_counts_for_nothing(
+    dock: CompareDock, canvas: Canvas, layout: Layout, predicted: np.ndarray, mouse: Mouse, qtbot: QtBot
+) -> None:
+    canvas.set_tile(Tile.from_array(np.full((*layout.shape, 3), 200, np.uint8), 0.5), "real")
+    ignored_regions_of(canvas).begin()
+    before = dock.agreement.latest
+    mouse.press((40.0, 40.0))
+    mouse.move((60.0, 60.0))
+    mouse.release((60.0, 60.0))
+    qtbot.waitUntil(lambda: dock.agreement.latest is not before, timeout=PATIENCE_MS)
+    settle(dock, qtbot)
+    ignored = canvas.layers.find(IGNORE).data != 0
+    assert ignored.any()
+    assert not shown(canvas)[ignored].any()
+    assert "painted in the Ignore layer counts for nothing" in dock.notes.text()
+    expected = score_labels(layout.rasterize(), predicted, ignore=ignored)
+    assert dock.agreement.scores["overall_accuracy"] == expected["overall_accuracy"]
+    canvas.undo()
+    qtbot.waitUntil(lambda: "Ignore" not in dock.notes.text(), timeout=PATIENCE_MS)
+    settle(dock, qtbot)
+    assert dock.agreement.scores["dice"] == score_labels(layout.rasterize(), predicted)["dice"]
 
 
 def test_switched_off_it_follows_nothing_but_choices(dock: CompareDock, canvas: Canvas, qtbot: QtBot) -> None:

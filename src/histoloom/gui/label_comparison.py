@@ -89,6 +89,8 @@ class LabelPair:
         µm per pixel, or None where neither side says.
     notes
         Sentences for people about what was found.
+    ignored
+        ``bool (H, W)``: True where pixels count for nothing; both maps are 0 there. None for nowhere.
     """
 
     titles: tuple[str, str]
@@ -98,6 +100,7 @@ class LabelPair:
     prediction_classes: Mapping[int, str] | None
     pixel_size: float | None
     notes: tuple[str, ...]
+    ignored: NDArray[np.bool_] | None = None
 
     def scores(self, *, hausdorff: bool) -> Scores:
         """Return all scores; see `histoloom.evaluation.score_labels`."""
@@ -106,6 +109,7 @@ class LabelPair:
             self.prediction,
             self.truth_classes,
             self.prediction_classes,
+            ignore=self.ignored,
             hausdorff=hausdorff,
             split=False,
         )
@@ -157,7 +161,9 @@ class LabelComparison:
         ]
 
 
-def compare(truth: ComparedSide, prediction: ComparedSide, view: View) -> LabelComparison:
+def compare(
+    truth: ComparedSide, prediction: ComparedSide, view: View, ignored: NDArray[np.bool_] | None = None
+) -> LabelComparison:
     """Compare two sides.
 
     Parameters
@@ -166,6 +172,8 @@ def compare(truth: ComparedSide, prediction: ComparedSide, view: View) -> LabelC
         What is compared.
     view
         What will be shown first; the other is made when it is asked for.
+    ignored
+        ``bool (H, W)``: True where pixels of the canvas count for nothing.
 
     Raises
     ------
@@ -175,7 +183,7 @@ def compare(truth: ComparedSide, prediction: ComparedSide, view: View) -> LabelC
         If one looks semantic and nobody has said what to make of it.
     """
     start = time.perf_counter()
-    pair = _pair(truth, prediction)
+    pair = _without_ignored(_pair(truth, prediction), ignored)
     by_object = agree_by_object(pair.truth, pair.prediction)
     comparison = LabelComparison(pair, by_object, time.perf_counter() - start)
     if view == "pixels":
@@ -200,6 +208,21 @@ def _pair(truth: ComparedSide, prediction: ComparedSide) -> LabelPair:
         other.classes if with_classes else None,
         one.pixel_size or other.pixel_size,
         tuple(dict.fromkeys([*one.notes, *other.notes, *about_classes])),
+    )
+
+
+def _without_ignored(pair: LabelPair, ignored: NDArray[np.bool_] | None) -> LabelPair:
+    if ignored is None:
+        return pair
+    if ignored.shape != pair.truth.shape:
+        note = "What is painted in the Ignore layer counts: these labels are of another size than the canvas."
+        return replace(pair, notes=(*pair.notes, note))
+    return replace(
+        pair,
+        truth=np.where(ignored, 0, pair.truth),
+        prediction=np.where(ignored, 0, pair.prediction),
+        ignored=ignored,
+        notes=(*pair.notes, "What is painted in the Ignore layer counts for nothing."),
     )
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from histoloom.errors import HistoloomError
+from histoloom.errors import HistoloomError, TrainingError
 from histoloom.evaluation import AGREEMENT_PALETTES, DEFAULT_PALETTE, AgreementError, AgreementPalette
 from histoloom.evaluation.agreement_files import error_side
 from histoloom.evaluation.scores import Scores
 from histoloom.gui.agreement_layer import AgreementLayer
 from histoloom.gui.compared_labels import CanvasLabels, ComparedLabels, LayerLabels, Placing, micrometres
 from histoloom.gui.comparison import camera_of
+from histoloom.gui.ignored_regions import ignored_regions_of
 from histoloom.gui.label_comparison import (
     ComparedSide,
     LabelComparison,
@@ -96,6 +97,7 @@ class LiveAgreement(QObject):
         self.layer = AgreementLayer(canvas, self)
         canvas.layout_edited.connect(self._on_canvas)
         canvas.layout_replaced.connect(self._on_canvas)
+        ignored_regions_of(canvas).changed.connect(self.renew)
         canvas.viewer.layers.events.removed.connect(self._on_removed)
 
     @property
@@ -221,7 +223,12 @@ class LiveAgreement(QObject):
         if canvas is None or self._missing(canvas):
             return None
         truth, prediction = (self._frozen(name, canvas) for name in ("truth", "prediction"))
-        return partial(compare, truth, prediction, self._view)
+        try:
+            ignored = ignored_regions_of(canvas).mask()
+        except TrainingError as error:
+            self._on_failed(error)
+            return None
+        return partial(compare, truth, prediction, self._view, ignored)
 
     def _frozen(self, name: Any, canvas: Canvas) -> ComparedSide:
         labels = self._sides[name]
