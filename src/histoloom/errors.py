@@ -55,3 +55,7 @@ class EvaluationError(HistoloomError):
 
 class SegmenterError(HistoloomError):
     """A segmenter cannot be built, or cannot be used on the picture given."""
+
+
+class ImportanceError(HistoloomError):
+    """Woven tiles cannot be weighed as asked, or their weights cannot be used."""

@@ -10,7 +10,7 @@ from histoloom.models.collection import (
     known_bundles,
     list_bundles,
 )
-from histoloom.models.header import BundleHeader, ConditionFacts, NamedLookFacts, TrainingSource
+from histoloom.models.header import BundleHeader, ConditionFacts, JudgementFacts, NamedLookFacts, TrainingSource
 from histoloom.models.shipped import SHIPPED, check_shipped
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "BundleEntry",
     "BundleHeader",
     "ConditionFacts",
+    "JudgementFacts",
     "NamedLookFacts",
     "TrainingSource",
     "bundle_folder",

@@ -98,6 +98,36 @@ class NamedLookFacts(_Facts):
         return NamedLook.of(self.name, StainSummary.from_json(self.stains), self.texture)
 
 
+class JudgementFacts(_Facts):
+    """How a discriminator's logits become probabilities and weights.
+
+    Attributes
+    ----------
+    ratio
+        Woven samples over real ones, of those that it was trained or calibrated on: c of Hou et al. 2019, equation 5.
+    slope, intercept
+        What its logits are multiplied by, and what is then added, so that they are log-odds (Platt 1999); 1 and 0 where
+        nothing was fitted.
+    reference_size
+        Least height and width in pixels of the picture of another place of the same tile that it wants beside each
+        picture; 0 for those that want none.
+    sees
+        ``"picture"``, or ``"condition and picture"`` for those that also see the layout.
+    receptive_field
+        Side in pixels of the square that one of its logits depends on; statistics of its window left aside.
+    step
+        Pixels from one of its logits to the next.
+    """
+
+    ratio: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    slope: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    intercept: float = Field(default=0.0, allow_inf_nan=False)
+    reference_size: int = Field(default=0, ge=0)
+    sees: Literal["picture", "condition and picture"] = "picture"
+    receptive_field: int = Field(ge=1)
+    step: int = Field(ge=1)
+
+
 class BundleHeader(_Facts):
     """All that is needed to use the weights of a bundle, and to explain where they come from.
 
@@ -130,6 +160,8 @@ class BundleHeader(_Facts):
         What it was trained and validated on.
     looks
         Looks that a generator knows by name.
+    judges
+        How a discriminator's logits are read; None for networks that do not judge.
     histoloom_version
         Which version wrote it.
     weights_sha256
@@ -149,6 +181,7 @@ class BundleHeader(_Facts):
     step: int = Field(default=0, ge=0)
     training_data: tuple[TrainingSource, ...] = ()
     looks: tuple[NamedLookFacts, ...] = ()
+    judges: JudgementFacts | None = None
     histoloom_version: str = ""
     weights_sha256: str = ""
 

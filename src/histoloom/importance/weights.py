@@ -1,0 +1,150 @@
+"""From what a discriminator believes to how much a woven sample counts (Hou et al. 2019, equations 1 to 5)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from histoloom.errors import ImportanceError
+
+Bounds = tuple[float, float]
+"""The least and the largest weight."""
+
+
+def importance_weights(probability_real: ArrayLike, ratio: float, clip: Bounds | None = None) -> NDArray[np.float64]:
+    """Return how much woven samples count, so that their weighted mean is that of real ones.
+
+    This is equation 5, p / g = c D / (1 - D), computed by logarithms.
+
+    Parameters
+    ----------
+    probability_real
+        How probably each sample is real, in 0..1; any shape. Exactly 0 gives weight 0, and exactly 1 gives infinity,
+        which no mean can use: clip it, or give logits to `logit_weights`.
+    ratio
+        How many woven samples there were for each real one where these probabilities come from; above 0.
+    clip
+        The least and the largest weight; None for any.
+
+    Returns
+    -------
+    ndarray
+        ``float64`` of the same shape, from 0.
+
+    Raises
+    ------
+    ImportanceError
+        If a probability is not a number or not in 0..1, or ratio or bounds are not possible.
+
+    Examples
+    --------
+    >>> importance_weights([0.2, 0.5, 0.8], ratio=1.0).round(2).tolist()
+    [0.25, 1.0, 4.0]
+    """
+    given = np.asarray(probability_real, np.float64)
+    if np.isnan(given).any():
+        raise ImportanceError(
+            "A probability of being real is not a number; the discriminator is damaged or was trained until it "
+            "diverged, so take an earlier checkpoint."
+        )
+    if not ((given >= 0.0) & (given <= 1.0)).all():
+        raise ImportanceError(
+            "A probability of being real lies outside 0 to 1; what discriminators give before a sigmoid are logits, "
+            "which 'logit_weights' takes."
+        )
+    with np.errstate(divide="ignore"):
+        log_odds = np.log(given) - np.log1p(-given)
+    return _clipped(log_odds, ratio, clip)
+
+
+def logit_weights(logit: ArrayLike, ratio: float, clip: Bounds | None = None) -> NDArray[np.float64]:
+    """Return the weights of `importance_weights` for calibrated logits, the logarithms of D / (1 - D).
+
+    Parameters
+    ----------
+    logit
+        Any shape; above 0 is rather real. They stay exact where probabilities round to 0 or 1.
+    ratio, clip
+        As for `importance_weights`.
+
+    Raises
+    ------
+    ImportanceError
+        If a logit is not a number, or ratio or bounds are not possible.
+    """
+    given = np.asarray(logit, np.float64)
+    if np.isnan(given).any():
+        raise ImportanceError(
+            "A logit is not a number; the discriminator is damaged or was trained until it diverged, so take an "
+            "earlier checkpoint."
+        )
+    return _clipped(given, ratio, clip)
+
+
+def normalized_weights(weights: ArrayLike) -> NDArray[np.float64]:
+    """Return weights scaled so that their mean is 1.
+
+    Raises
+    ------
+    ImportanceError
+        If there are none, one is no number from 0, or all are 0.
+    """
+    given = _usable(weights)
+    mean = given.mean()
+    if mean == 0:
+        raise ImportanceError(
+            "All tiles are rejected (all weights are 0), so nothing is left to learn from; keep some of them, or raise "
+            "the lower end of the clip range."
+        )
+    return np.asarray(given / mean, np.float64)
+
+
+def effective_sample_size(weights: ArrayLike) -> float:
+    """Return how many equally weighted samples these are worth, (sum w)^2 / sum w^2 (Kish 1965).
+
+    From 1, where one of them has all the weight, to their number; 0 where all weights are 0.
+
+    Raises
+    ------
+    ImportanceError
+        If there are none, or one is no number from 0.
+    """
+    given = _usable(weights)
+    largest = given.max()
+    if largest == 0:
+        return 0.0
+    # Relative to the largest, because squares of large weights would overflow.
+    relative = given / largest
+    return float(relative.sum() ** 2 / (relative**2).sum())
+
+
+def _clipped(log_odds: NDArray[np.float64], ratio: float, clip: Bounds | None) -> NDArray[np.float64]:
+    if not (math.isfinite(ratio) and ratio > 0):
+        raise ImportanceError(
+            f"A ratio of {ratio:g} woven samples to a real one is not possible; give a number above 0, such as 1."
+        )
+    if clip is not None:
+        check_bounds(clip)
+    with np.errstate(over="ignore"):
+        weights = np.exp(log_odds + math.log(ratio))
+    return np.asarray(weights if clip is None else np.clip(weights, *clip), np.float64)
+
+
+def check_bounds(clip: Bounds) -> None:
+    """Raise `ImportanceError` if weights cannot be clipped to these bounds."""
+    low, high = clip
+    if not 0.0 <= low <= high:
+        raise ImportanceError(
+            f"Weights cannot be clipped to {low:g} to {high:g}; give a lower end from 0 and an upper end not below it."
+        )
+
+
+def _usable(weights: ArrayLike) -> NDArray[np.float64]:
+    given = np.asarray(weights, np.float64)
+    if not given.size:
+        raise ImportanceError("There are no tiles to weigh; give some.")
+    if not (np.isfinite(given) & (given >= 0)).all():
+        raise ImportanceError("A weight is no number from 0; clip weights that are infinite, or leave the tile out.")
+    return given
