@@ -55,6 +55,14 @@ def test_label_maps_of_any_format_give_the_same_scores(tmp_path, name):
     assert notes == ["The prediction has no classes of nuclei, so that none are scored."]
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (1, 6, 1)])
+def test_label_maps_of_one_row_or_column_are_label_maps(tmp_path, shape):
+    np.save(tmp_path / "truth.npy", np.ones(shape, np.int32))
+    scores, _ = score_files(tmp_path / "truth.npy", tmp_path / "truth.npy")
+    assert scores["pq"] == 1.0
+    assert scores["n_truth"] == 1
+
+
 def test_layouts_are_scored_with_their_classes(tmp_path):
     save_layout(layout(), tmp_path / "truth.tif")
     save_layout(layout(1, "spindle"), tmp_path / "prediction.geojson")

@@ -18,10 +18,13 @@ from histoloom.gui.train_dock import TrainDock
 from histoloom.gui.train_segmenter_dock import TrainSegmenterDock
 from histoloom.gui.training_data_panel import CANVAS, LAYERS
 from histoloom.gui.training_session import training_session_of
+from histoloom.jobs.nuclei_search import FoundNuclei
+from histoloom.layouts import Layout
 from histoloom.layouts.tile_folders import open_tile_folder
 from histoloom.tiles.samples import embedded_sample
 from histoloom.tiles.tile import Tile
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
+from histoloom.window import Window
 from tile_folders import write_tiles
 
 pytestmark = pytest.mark.usefixtures("own_runs")
@@ -221,6 +224,14 @@ def test_tiles_that_cannot_be_learnt_from_are_said_in_the_card(
     assert image.name == "colon"
     says("No picture has labels yet")
 
+    label_map = canvas.layout.rasterize()
+    labels = viewer.add_labels([label_map, label_map[::2, ::2]], name="pyramid", multiscale=True)
+    combo = dock.data.pairs[0][1]
+    combo.setCurrentIndex(combo.findData(labels))
+    combo.activated.emit(combo.currentIndex())
+    (frozen,) = dock.data.choice().tiles()
+    np.testing.assert_array_equal(frozen.layout.rasterize() > 0, label_map > 0)
+
     masks = write_tiles(tmp_path / "masks", tiles=2)
     for each in (masks / "labels").iterdir():
         import tifffile
@@ -274,3 +285,15 @@ def test_what_is_found_is_corrected_added_and_trained_on(
     assert second.environment["data"] != first.run.environment["data"]
     assert open_tile_folder(second.folder / "start" / "corrected").ids == (name,)
     assert "corrected" not in dock.correction.words.text()
+
+
+def test_that_a_tile_was_rescaled_is_said_of_previews_and_of_nuclei_to_correct(
+    dock: TrainSegmenterDock, canvas: Canvas, layout: Layout, tile: Tile
+) -> None:
+    found = FoundNuclei(layout, layout.rasterize(), "step_3", ("It was enlarged 2 times.",))
+    dock.prediction._asked, dock.prediction._window = (Path("step_3.safetensors"), tile), Window.of_shape(tile.shape)
+    dock.prediction._on_found((3, found))
+    assert dock.prediction.words.text() == "Step 3: 3 nuclei, in green. It was enlarged 2 times."
+    dock.correction.nuclei._offer(found)
+    dock.correction.nuclei.question.yes.click()
+    assert dock.card.text.endswith("add them to the training set. It was enlarged 2 times.")

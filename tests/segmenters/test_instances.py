@@ -83,5 +83,8 @@ def test_a_mask_of_classes_is_not_taken_for_nuclei() -> None:
     check_instances(truth, "The truth", "split it")
     check_instances(np.zeros((9, 9), np.int32), "The truth", "split it")
     many = np.tile(truth > 0, (1, 3)).astype(np.int32)
+    classes = np.tile(many, (7, 4)) * (np.arange(7 * len(many)) // len(many) + 1)[:, None]
+    with pytest.raises(SegmenterError, match=r"pieces have 7 values\); split it"):
+        check_instances(classes, "The truth", "split it")
     with pytest.raises(SegmenterError, match=r"'truth\.png' is a mask of classes and not of single nuclei"):
         check_instances(many, "'truth.png'", "split it")

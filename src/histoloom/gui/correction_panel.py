@@ -25,6 +25,7 @@ from histoloom.tiles.sentences import one_line
 
 if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
+    from histoloom.jobs.nuclei_search import FoundNuclei
 
 _NO_CHECKPOINT = "There is no checkpoint yet whose nuclei could be corrected."
 
@@ -75,7 +76,7 @@ class CorrectionPanel(QWidget):
         column.addLayout(row)
         column.addWidget(self.words)
         self.nuclei.told.connect(self.told)
-        self.nuclei.found.connect(lambda _found: self._on_found())
+        self.nuclei.found.connect(self._on_found)
         self.add.clicked.connect(self.add_to_training_set)
         self.go_on.clicked.connect(self.wants_to_continue)
         self.renew()
@@ -155,17 +156,17 @@ class CorrectionPanel(QWidget):
                 found.append((each, inspect_bundle(each)))
         return found
 
-    def _on_found(self) -> None:
+    def _on_found(self, found: FoundNuclei) -> None:
         canvas = self._canvas_reference()
         prediction = None if canvas is None else canvas.layers.find(PREDICTION)
         if prediction is not None:
             # It would hide what is edited.
             prediction.visible = False
-        self.told.emit(
-            Level.OK,
+        text = (
             "Its nuclei are on the canvas; correct them with the tools of the Layout dock, then add them to the "
-            "training set.",
+            "training set."
         )
+        self.told.emit(Level.OK, " ".join([text, *found.notes]))
 
     def _on_error(self, error: Exception) -> None:
         known = isinstance(error, HistoloomError)

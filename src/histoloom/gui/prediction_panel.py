@@ -128,7 +128,8 @@ class PredictionPanel(QWidget):
         self._layer = canvas.layers.prediction(found.label_map, size, (window.y0, window.x0))
         count = len(found.layout.nuclei)
         where = "" if window == Window.of_shape(canvas.tile.shape) else " in the middle of the view"
-        self.words.setText(f"Step {step:,}: {count:,} {'nucleus' if count == 1 else 'nuclei'}{where}, in green.")
+        text = f"Step {step:,}: {count:,} {'nucleus' if count == 1 else 'nuclei'}{where}, in green."
+        self.words.setText(" ".join([text, *found.notes]))
         self.shown.emit(found)
 
     def _on_error(self, error: Exception) -> None:

@@ -123,7 +123,7 @@ def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], Labell
     if isinstance(picture, np.ndarray) and not isinstance(known, Tile):
         picture = picture.copy()  # layers are painted and woven into in place
     layout = canvas.layout if labels is canvas.layers.find(LAYOUT) else None
-    label_map = None if layout is not None else np.array(labels.data)
+    label_map = None if layout is not None else np.array(labels.data[0] if labels.multiscale else labels.data)
     read = labels.metadata.get(LAYOUT_KEY)
     ignored = ignored_regions_of(canvas).mask() if image is canvas.layers.find(TILE) else None
 

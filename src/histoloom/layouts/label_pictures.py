@@ -41,7 +41,7 @@ def read_label_picture(path: Path, *, split_masks: bool = True) -> NDArray[np.in
     LayoutError
         If the file is damaged, or holds anything else than whole numbers from 0 in ``(H, W)``.
     """
-    stored = np.squeeze(_read(path))
+    stored = _read_plane(path)
     if stored.ndim == 3 and stored.shape[2] in (3, 4) and bool((stored[..., :3] == stored[..., :1]).all()):
         stored = stored[..., 0]
     if stored.ndim != 2:
@@ -69,7 +69,7 @@ def read_mask_folder(masks: Sequence[Path], shape: tuple[int, int]) -> NDArray[n
     """
     label_map = np.zeros(shape, np.int32)
     for label, path in enumerate(sorted(masks), 1):
-        mask = np.squeeze(_read(path))
+        mask = _read_plane(path)
         if mask.ndim == 3:
             mask = np.asarray(mask[..., :3].any(axis=-1))
         if mask.shape != shape:
@@ -96,7 +96,7 @@ def read_ignored(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     LayoutError
         If the file is missing or damaged, or the mask has another size than its picture.
     """
-    mask = np.squeeze(_read(path))
+    mask = _read_plane(path)
     if mask.ndim == 3 and mask.shape[2] in (3, 4):
         mask = np.asarray(mask[..., :3].any(axis=-1))
     if mask.shape != shape:
@@ -105,6 +105,16 @@ def read_ignored(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
             "put masks and pictures of the same size together."
         )
     return np.asarray(mask != 0, np.bool_)
+
+
+def _read_plane(path: Path) -> NDArray[Any]:
+    """Return what a file holds without axes of length 1, except where these are its height or width."""
+    stored = _read(path)
+    if stored.ndim == 3 and stored.shape[2] == 1:
+        return stored[..., 0]
+    while stored.ndim > 2 and 1 in stored.shape:
+        stored = stored.squeeze(stored.shape.index(1))
+    return stored
 
 
 def _read(path: Path) -> NDArray[Any]:

@@ -12,6 +12,9 @@ from histoloom.errors import SegmenterError
 LEAST_AREA = 5.0
 """Smallest area of a nucleus in µm²; what is smaller is no nucleus."""
 
+_MOST_CLASSES = 10
+"""Values besides the background that a mask of classes may have; more are taken for nuclei."""
+
 _KERNEL = 3.25
 """Width of the gradients' kernel in µm: 13 pixels at 40x. Graham et al. (2019) have 21 in their code, which smooth
 small nuclei away; of true maps, crowded tiles come back whole more often with these."""
@@ -245,7 +248,7 @@ def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def check_instances(label_map: NDArray[np.integer], name: str, advice: str) -> None:
     """Refuse a label map that shows classes of pixels where it should show single nuclei.
 
-    It is taken for such a mask where it has at most three values besides the background, in so many pieces that they
+    It is taken for such a mask where it has at most ten values besides the background, in so many pieces that they
     cannot be nuclei.
 
     Parameters
@@ -264,7 +267,7 @@ def check_instances(label_map: NDArray[np.integer], name: str, advice: str) -> N
     """
     values = np.unique(label_map)
     values = values[values > 0]
-    if not len(values) or len(values) > 3:
+    if not len(values) or len(values) > _MOST_CLASSES:
         return
     pieces = sum(int(_labelled(label_map == value).max()) for value in values)
     if pieces > 3 * len(values):
