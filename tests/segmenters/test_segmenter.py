@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from histoloom.cli import main
 from histoloom.errors import BundleError, SegmenterError
-from histoloom.layouts.files import load_layout
+from histoloom.layouts.files import load_layout, save_layout
 from histoloom.models import Bundle, BundleHeader, save_bundle
 from histoloom.segmenters import segmenter as segmenter_module
 from histoloom.segmenters import tiling
@@ -253,3 +254,26 @@ def test_the_command_writes_labels_and_polygons_and_goes_on_after_a_bad_file(
     assert "too far apart to rescale" in capsys.readouterr().err
     assert main(["segment", *images, str(tmp_path / "other" / "tile.tif"), "-o", str(tmp_path)]) == 1
     assert "Two pictures are called 'tile'" in capsys.readouterr().err
+
+
+def test_labels_that_no_segmenter_has_found_are_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    Image.fromarray(picture_of(nuclei_in_rows((80, 120)))).save(tmp_path / "tile.png")
+    path = tmp_path / "dark.safetensors"
+    save_bundle(bundle_of(), path)
+    line = ["segment", str(tmp_path / "tile.png"), "--segmenter", str(path), "-o", str(tmp_path)]
+    assert main(line) == 0
+    assert main(line) == 0, "what was found before is replaced"
+    drawn = load_layout(tmp_path / "tile_labels.tif")
+    save_layout(replace(drawn, provenance={}), tmp_path / "tile_labels.tif")
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    assert main(line) == 1
+    assert "'tile_labels.tif' is in" in capsys.readouterr().err
+    (tmp_path / "tile_labels.layout.json").write_text("damaged")
+    (tmp_path / "tile_labels.tif").unlink()
+    assert main(line) == 1
+    assert "'tile_labels.layout.json' is in" in capsys.readouterr().err
+    assert (tmp_path / "tile.geojson").read_bytes() == before["tile.geojson"]

@@ -78,9 +78,10 @@ def segment(
 def _segment_one(
     segmenter: Segmenter, image: Path, output: Path, pixel_size: float | None, *, augmented: bool
 ) -> list[str]:
-    from histoloom.segmenters.files import save_segmentation
+    from histoloom.segmenters.files import check_replaceable, save_segmentation
     from histoloom.tiles.reading import open_tile
 
+    check_replaceable(output, image.stem)
     with open_tile(image) as tile:
         found = segmenter.segment(tile, pixel_size, augmented=augmented)
         provenance = {
