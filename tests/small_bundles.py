@@ -15,6 +15,7 @@ from histoloom.conditions import (
     NucleiAndTissueRecipe,
     StructureLabelsEncoding,
 )
+from histoloom.generators.networks.hou_refiner import refiner_from_recipe
 from histoloom.generators.networks.loom import MARGIN, LoomNetwork, level_widths
 from histoloom.generators.networks.mode_seeking_pix2pix import ModeSeekingGenerator
 from histoloom.generators.networks.pix2pix import Pix2PixGenerator
@@ -98,3 +99,28 @@ def small_layout(shape: tuple[int, int] = (90, 75), pixel_size: float = 0.5, cou
         for key in range(1, count + 1)
     ]
     return Layout.from_nuclei(nuclei, shape, pixel_size)
+
+
+def small_refiner(path: Path, width: int = 4, strength: float = 4.0, **facts) -> Path:
+    """Save a bundle of a narrow refiner that changes pictures visibly, with the header that training writes."""
+    recipe = {"width": width, "blocks": 2, "kernel": 3, "layers": "paper", "reference_size": 64}
+    torch.manual_seed(0)
+    network = refiner_from_recipe(recipe)
+    weights = {name: each.numpy().copy() for name, each in network.state_dict().items()}
+    weights["last.weight"] *= strength
+    header = BundleHeader(
+        **{
+            "kind": "generator",
+            "system": "refiner",
+            "recipe": recipe,
+            "classes": ("nucleus",),
+            "pixel_size": 0.25,
+            "normalization": "none",
+            "halo": network.margin,
+            "tile_invariant": True,
+            "step": 1500,
+            **facts,
+        }
+    )
+    save_bundle(Bundle(header, weights), path)
+    return path

@@ -33,6 +33,7 @@ BUNDLE_GENERATORS: Mapping[str, str] = {
     "loom": "histoloom.generators.loom:LoomGenerator",
     "pix2pix": "histoloom.generators.bundles:BundleGenerator",
     "mode-seeking-pix2pix": "histoloom.generators.bundles:BundleGenerator",
+    "refiner": "histoloom.generators.refiner:RefinerGenerator",
 }
 """System of a bundle -> what makes a generator of its path and header, as ``module:attribute``."""
 

@@ -48,7 +48,8 @@ class TrainedGenerator:
     def with_structure_of(self, crop: LabelledPicture, other: LabelledPicture) -> torch.Tensor:
         """Return the mask of one crop with the structure map of another; where the system sees none, the mask."""
         own = self.condition(crop)
-        if own.shape[1] < 2 or self._system.condition.encoding != "mask-and-structure":
+        seen = self._system.condition
+        if own.shape[1] < 2 or seen is None or seen.encoding != "mask-and-structure":
             return own
         return torch.cat([own[:, :1], self.condition(other)[:, 1:]], dim=1)
 

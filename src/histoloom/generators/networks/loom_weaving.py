@@ -17,14 +17,12 @@ from histoloom.generators.networks.canonical_stain import (
     stain_numbers,
     stain_rows,
 )
+from histoloom.generators.networks.look_crops import LEAST_CROP, crops_of, resampled_look
 from histoloom.generators.networks.loom import MARGIN, TEXTURE_NUMBERS, LoomNetwork, level_widths
 from histoloom.models import Bundle
 from histoloom.tiles.looks import AnyLook, Look, NamedLook
 from histoloom.tiles.stain_summary import StainSummary
 from histoloom.tiles.stains import tissue_mask
-
-_MOST_CROPS = 16
-_LEAST_CROP = 32
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class LoomWeaving:
                     level_widths(header.recipe["width"]),
                 )
             network.load_state_dict(weights, assign=True)
-            self._reference_size = max(int(header.recipe["reference_size"]), _LEAST_CROP)
+            self._reference_size = max(int(header.recipe["reference_size"]), LEAST_CROP)
         except (KeyError, TypeError, ValueError, RuntimeError):
             raise BundleError(
                 f"The weights in '{name}' are not those that its recipe tells of; get the file again."
@@ -100,14 +98,14 @@ class LoomWeaving:
                 )
             texture = torch.tensor([look.texture], dtype=torch.float32)
         else:
-            texture = self._texture(_resampled(look.pixels, look.pixel_size / pixel_size), stains)
+            texture = self._texture(resampled_look(look.pixels, look.pixel_size / pixel_size), stains)
         return PreparedLook(*(each.to(self._device) for each in (stains, stain_numbers(stains), texture)))
 
     @torch.inference_mode()
     def _texture(self, pixels: NDArray[np.uint8], stains: torch.Tensor) -> torch.Tensor:
         """Return the mean of what the reference branch says of crops as large as those that it was trained on."""
         vectors = []
-        for crop in _crops(pixels, self._reference_size):
+        for crop in crops_of(pixels, self._reference_size):
             picture = torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))[None].float().div(127.5).sub(1.0)
             canonical = canonical_pictures(relative_concentrations(picture, stains)).to(self._device)
             vectors.append(self._network.reference(canonical).cpu())
@@ -155,25 +153,3 @@ class LoomWeaving:
 
     def _tensor(self, planes: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(planes)[None].to(self._device).contiguous(memory_format=torch.channels_last)
-
-
-def _crops(pixels: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
-    """Return crops spread evenly over a picture; one that is too small is continued by reflection."""
-    short = [max(size - side, 0) for side in pixels.shape[:2]]
-    if any(short):
-        pixels = np.pad(pixels, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
-    places = []
-    for side in pixels.shape[:2]:
-        count = min(max(side // size, 1), int(_MOST_CROPS**0.5))
-        places.append(np.linspace(0, side - size, count).astype(int).tolist())
-    return [pixels[y : y + size, x : x + size] for y in places[0] for x in places[1]]
-
-
-def _resampled(pixels: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
-    if abs(factor - 1.0) < 0.05:
-        return pixels
-    import cv2
-
-    height, width = (max(round(side * factor), _LEAST_CROP) for side in pixels.shape[:2])
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=way), np.uint8)
