@@ -89,7 +89,7 @@ class Look:
                 f"Only {share:.1%} of the look is tissue and the rest is white; choose a tile or region with tissue."
             )
         pixels.flags.writeable = False
-        return cls(pixels, float(size), StainSummary.of(pixels), _sha256(pixels))
+        return cls(pixels, float(size), StainSummary.of(pixels), look_sha256(pixels))
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,8 @@ def look_with_pixels(look: AnyLook, generator_title: str) -> Look:
     return look
 
 
-def _sha256(pixels: NDArray[np.uint8]) -> str:
+def look_sha256(pixels: NDArray[np.uint8]) -> str:
+    """Return the hash by which a look of these pixels, RGB ``uint8 (H, W, 3)``, is known."""
     digest = hashlib.sha256("x".join(str(length) for length in pixels.shape).encode())
     digest.update(pixels.tobytes())
     return digest.hexdigest()

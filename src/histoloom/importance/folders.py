@@ -1,0 +1,200 @@
+"""Weighing the tiles of a folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoloom.errors import HistoloomError, ImportanceError, Stopped
+from histoloom.importance.calibration import verdict
+from histoloom.importance.clipping import ClipRange, clip_bounds
+from histoloom.importance.judgement import Judgement
+from histoloom.importance.weights import effective_sample_size
+from histoloom.importance.weights_table import TileWeight, with_decisions
+from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
+from histoloom.tiles.looks import look_sha256
+from histoloom.tiles.reading import open_tile
+
+if TYPE_CHECKING:
+    from histoloom.importance.critic import Critic
+
+
+@dataclass(frozen=True)
+class WeighedFolder:
+    """The tiles of a folder and how much they count.
+
+    Parameters
+    ----------
+    tiles
+        One for each labelled or unlabelled picture, sorted by name.
+    notes
+        What is noteworthy about critic and tiles, as sentences.
+    """
+
+    tiles: tuple[TileWeight, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def effective(self) -> float:
+        """How many equally weighted tiles these are worth; see `effective_sample_size`."""
+        return effective_sample_size([each.weight for each in self.tiles])
+
+    def by_patient(self) -> dict[str, tuple[TileWeight, ...]]:
+        """Return the tiles of each patient, sorted by name; empty where no patient is known."""
+        known = sorted({each.patient for each in self.tiles if each.patient})
+        return {name: tuple(each for each in self.tiles if each.patient == name) for name in known}
+
+
+def weigh_folder(
+    folder: str | Path,
+    critic: Critic,
+    *,
+    reference: str | Path | None = None,
+    clip: ClipRange | None = None,
+    pixel_size: float | None = None,
+    earlier: Iterable[TileWeight] = (),
+    on_tile: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> WeighedFolder:
+    """Judge every tile of a folder.
+
+    Parameters
+    ----------
+    folder
+        Of woven tiles; see `histoloom.layouts.tile_folders.open_tile_folder`.
+    critic
+        Who judges.
+    reference
+        A real tile, or a folder of real tiles, for critics that compare. Of a folder, each woven tile is held against
+        the tile whose look it has, where its record tells; else against the one that its name begins with; else
+        against one of its patient; else against the first.
+    clip
+        How weights are clipped (default: not at all).
+    pixel_size
+        µm per pixel of the tiles (default: what each says, else the critic's).
+    earlier
+        Of an earlier weighing: decisions by hand stay.
+    on_tile
+        Told how many tiles are done, and of how many.
+    should_stop
+        Asked before each tile.
+
+    Raises
+    ------
+    ImportanceError
+        If a tile cannot be judged; its name is in the sentence.
+    TileError, LayoutError
+        If the folder holds no tiles, or a file is damaged.
+    Stopped
+        If ``should_stop`` said so.
+    """
+    opened = open_tile_folder(folder, pixel_size, labels_required=critic.needs_layout)
+    references = _References(reference) if critic.needs_reference else None
+    judged: list[tuple[TilePair, Judgement, str]] = []
+    notes: list[str] = []
+    if reference is not None and references is None:
+        notes.append(f"'{critic.name}' judges without a reference, so the one that was given was not looked at.")
+    for done, pair in enumerate(opened.pairs, start=1):
+        if should_stop is not None and should_stop():
+            raise Stopped(f"Stopped after {done - 1} of {len(opened.pairs)} tiles; nothing was written.")
+        beside = None if references is None else references.of(pair)
+        try:
+            judgement = _judged(opened, pair, critic, beside, pixel_size)
+        except HistoloomError as error:
+            raise ImportanceError(f"'{pair.image_path.name}' cannot be weighed: {error}") from error
+        patient = pair.patient or (beside.patient if beside is not None else "")
+        judged.append((pair, judgement, patient))
+        if on_tile is not None:
+            on_tile(done, len(opened.pairs))
+    raw = [each.weight() for _, each, _ in judged]
+    bounds = clip_bounds(raw, ClipRange.none() if clip is None else clip)
+    rows = [
+        TileWeight(pair.image_path.name, each.weight(bounds), each.probability_real, each.weight(), patient=patient)
+        for pair, each, patient in judged
+    ]
+    decided = with_decisions(rows, earlier)
+    kept = sum(bool(each.decision) for each in decided)
+    if kept:
+        words = "decision made by hand was" if kept == 1 else "decisions made by hand were"
+        notes.append(f"{kept} {words} kept.")
+    # One logit for each tile, of its weight: what `verdict` asks for.
+    notes += verdict([math.log(max(each, 1e-300) / critic.ratio) for each in raw], critic.ratio)
+    return WeighedFolder(tuple(sorted(decided, key=lambda each: each.file)), tuple(notes))
+
+
+def _judged(
+    folder: TileFolder, pair: TilePair, critic: Critic, beside: _Reference | None, pixel_size: float | None
+) -> Judgement:
+    with ExitStack() as stack:
+        tile, layout = folder.open(pair.id) if critic.needs_layout else (open_tile(pair.image_path), None)
+        stack.enter_context(tile)
+        size = pixel_size or tile.pixel_size or critic.pixel_size
+        return critic.judge(tile.read(), size, reference=None if beside is None else beside.pixels, layout=layout)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """A real tile that a woven one is held against; its patient, where it is the woven one's as well."""
+
+    pixels: NDArray[np.uint8]
+    patient: str = ""
+
+
+class _References:
+    """The real tiles that woven ones are held against; none is read before it is wanted."""
+
+    def __init__(self, path: str | Path | None) -> None:
+        if path is None:
+            raise ImportanceError(
+                "This critic compares with real tissue and got no reference; give a real tile, or the folder of the "
+                "tiles whose looks were woven ('--reference')."
+            )
+        source = Path(path)
+        if source.is_dir():
+            self._pairs = list(open_tile_folder(source, labels_required=False).pairs)
+        else:
+            self._pairs = [TilePair(source.stem, source)]
+        self._by_look: dict[str, TilePair] | None = None
+        self._last: tuple[TilePair, NDArray[np.uint8]] | None = None
+
+    def of(self, woven: TilePair) -> _Reference:
+        """Return what a woven tile is held against."""
+        found = self._source_of(woven)
+        if found is not None:
+            return _Reference(self._pixels(found), found.patient or "")
+        alike = [each for each in self._pairs if woven.patient is not None and each.patient == woven.patient]
+        return _Reference(self._pixels((alike or self._pairs)[0]), woven.patient or "")
+
+    def _source_of(self, woven: TilePair) -> TilePair | None:
+        """Return the tile that a woven one was made from, as far as record and name tell."""
+        look = _look_of(woven)
+        if look and self._by_look is None:
+            self._by_look = {look_sha256(self._pixels(each)): each for each in self._pairs}
+        if self._by_look is not None and look in self._by_look:
+            return self._by_look[look]
+        named = [each for each in self._pairs if woven.id == each.id or woven.id.startswith(f"{each.id}_")]
+        return max(named, key=lambda each: len(each.id)) if named else None
+
+    def _pixels(self, pair: TilePair) -> NDArray[np.uint8]:
+        # Only the last, because a folder of real tiles may be larger than memory.
+        if self._last is None or self._last[0] != pair:
+            with open_tile(pair.image_path) as tile:
+                self._last = pair, np.asarray(tile.read(), np.uint8)
+        return self._last[1]
+
+
+def _look_of(woven: TilePair) -> str:
+    """Return the hash of the look that a woven tile's record tells of, or nothing."""
+    try:
+        record = json.loads(woven.image_path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(record.get("look_sha256") or "") if isinstance(record, dict) else ""
