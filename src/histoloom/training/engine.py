@@ -53,7 +53,7 @@ from histoloom.training.previews import save_preview
 from histoloom.training.randomness import keyed_torch
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.stop_and_pause import Requests
-from histoloom.training.systems.contract import JudgedSystem, System, WeavingSystem
+from histoloom.training.systems.contract import JudgedSystem, RememberingSystem, System, WeavingSystem
 from histoloom.training.systems.registry import system_for
 
 _WEIGHTS, _STEP, _WOVEN = range(101, 104)
@@ -170,6 +170,7 @@ class _Loop:
         self.done = 0
         self._watch = DivergenceWatch()
         self._judged = system if isinstance(system, JudgedSystem) else None
+        self._remembering = system if isinstance(system, RememberingSystem) else None
         self._best = BestScore(self._judged.patience if self._judged else 0)
         self._needed = needed
         with keyed_torch(torch.device("cpu"), self.recipe.seed, _WEIGHTS):
@@ -205,6 +206,8 @@ class _Loop:
                 self._optimization.optimizers[name].load_state_dict(state["optimizers"][name])
             if self._averaged is not None:
                 self._averaged.load_state_dict(state["averaged"])
+            if self._remembering is not None:
+                self._remembering.restore(state["system"])
             self._watch.restore(state["watch"])
             self._best.restore(state.get("best"))
         except (KeyError, ValueError, RuntimeError) as error:
@@ -231,6 +234,8 @@ class _Loop:
         for step, host_batch, waited in self._batches.stream(self.done, recipe.steps):
             rate = self._optimization.plan_learning_rate(step)
             batch = host_batch.to(device)
+            if self._remembering is not None:
+                self._remembering.begin_step(step)
             with keyed_torch(device, recipe.seed, _STEP, step, self.fabric.global_rank):
                 losses = self.system.step(self._optimization, batch)
             if self._averaged is not None:
@@ -369,6 +374,7 @@ class _Loop:
             "networks": {name: each.state_dict() for name, each in networks.items()},
             "optimizers": {name: each.state_dict() for name, each in self._optimization.optimizers.items()},
             "averaged": self._averaged.state_dict() if self._averaged is not None else None,
+            "system": self._remembering.state() if self._remembering is not None else None,
             "watch": self._watch.state(),
             "best": self._best.state(),
         }

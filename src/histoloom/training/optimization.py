@@ -13,6 +13,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import nn
 
 from histoloom.training.learning_rates import constant_then_linear
+from histoloom.training.momentum_recipe import MomentumRecipe
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.contract import Forward
 
@@ -25,7 +26,7 @@ class Optimization:
     fabric
         Devices and precision.
     networks
-        By name; Adam trains each of them.
+        By name; an optimizer of its own trains each of them.
     recipe
         Learning rate and its plan, Adam's betas, and the limit on gradients.
     relative_rates
@@ -48,13 +49,7 @@ class Optimization:
         self._wrapped: dict[str, Any] = {}
         for name, network in networks.items():
             network.to(fabric.device)
-            optimizer = torch.optim.Adam(
-                network.parameters(),
-                lr=recipe.learning_rate,
-                betas=(recipe.beta_1, recipe.beta_2),
-                # One kernel for all weights is several times faster than one for each.
-                fused=fabric.device.type in ("cpu", "cuda"),
-            )
+            optimizer = _optimizer(network, recipe, fabric.device)
             self.optimizers[name] = optimizer
             self.networks[name], self._wrapped[name] = fabric.setup(network, optimizer)
 
@@ -96,8 +91,20 @@ class Optimization:
         optimizer = self._wrapped[name]
         optimizer.zero_grad(set_to_none=True)
         self._fabric.backward(loss)
-        if self.recipe.gradient_clip > 0:
+        if self.recipe.gradient_clip > 0 and isinstance(self.recipe, MomentumRecipe) and self.recipe.clip_apart:
+            for each in self._plain[name].parameters():
+                torch.nn.utils.clip_grad_norm_(each, self.recipe.gradient_clip)
+        elif self.recipe.gradient_clip > 0:
             self._fabric.clip_gradients(
                 self.networks[name], optimizer, max_norm=self.recipe.gradient_clip, error_if_nonfinite=False
             )
         optimizer.step()
+
+
+def _optimizer(network: nn.Module, recipe: TrainingRecipe, device: torch.device) -> torch.optim.Optimizer:
+    # One kernel for all weights is several times faster than one for each.
+    fused = device.type in ("cpu", "cuda")
+    if isinstance(recipe, MomentumRecipe) and recipe.optimizer == "momentum":
+        return torch.optim.SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused)
+    betas = (recipe.beta_1, recipe.beta_2)
+    return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, betas=betas, fused=fused)

@@ -101,8 +101,8 @@ class WeavingSystem(System, Protocol):
     """A system whose saved network weaves; previews show its weaves, and their diversity and colours are measured."""
 
     @property
-    def condition(self) -> ConditionFacts:
-        """What the saved network sees."""
+    def condition(self) -> ConditionFacts | None:
+        """What the saved network sees; None for one that sees pictures."""
 
     def picture_of(self, condition: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return how previews show a condition, without its margin: RGB ``uint8 (H, W, 3)``."""
@@ -112,6 +112,20 @@ class WeavingSystem(System, Protocol):
 
         Noise comes from torch's generator; the batch's real pictures may serve as looks, never as what is woven.
         """
+
+
+@runtime_checkable
+class RememberingSystem(System, Protocol):
+    """A system whose steps are not all alike, and depend on more than weights and batch."""
+
+    def begin_step(self, step: int) -> None:
+        """Be told which step comes next, counted from 0; until then it takes a step that does everything."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what it has to remember, as `histoloom.training.checkpoints.save_checkpoint` takes it."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave."""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from histoloom.errors import RecipeError
 from histoloom.training.systems.registry import recipe_type
 
 FAST_LOOK, PAPER, GPU = "fast look", "paper", "gpu"
+SMALL, CODE = "small", "code"
 
 _FAST = {
     "steps": 600,
@@ -21,6 +22,46 @@ _GPU = {
     "precision": "bf16-mixed",
     "workers": 8,
     "log_every": 50,
+}
+_SMALL_REFINER = {
+    "crop_size": 64,
+    "batch_size": 8,
+    "reference_size": 64,
+    "width": 16,
+    "blocks": 5,
+    "kernel": 3,
+    "discriminator_width": 16,
+    "discriminator_pace": 2.0,
+    "history": 1024,
+    "optimizer": "adam",
+    "learning_rate": 2e-4,
+    "beta_2": 0.99,
+    "decay_from": 0.6,
+    "clip_apart": False,
+    "gradient_clip": 10.0,
+    "average_decay": 0.99,
+    # At so few pixels the paper's weights would hold nothing back; with the code's, refining moves no labels.
+    "l1_weight": 1e-3,
+    "l2_weight": 1e-2,
+    "square_term": "squared norm",
+    "realism_form": "-log D",
+    "hardness_weight": 1e-5,
+    "weight_clip": "code",
+    "learner_width": 8,
+    "learner_updates": 1,
+    "learner_last": 0,
+    "validation_crops": 24,
+}
+_REFINER_OF_THE_CODE = {
+    "layers": "code",
+    "crop_size": 400,
+    "reference_size": 400,
+    "l1_weight": 1e-3,
+    "l2_weight": 1e-2,
+    "square_term": "squared norm",
+    "over_map": "sum",
+    "realism_form": "-log D",
+    "weight_clip": "code",
 }
 
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -39,6 +80,29 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         FAST_LOOK: _FAST | {"steps": 400, "width": 16, "crop_size": 128, "validation_crops": 16},
         PAPER: {},
         GPU: _GPU | {"steps": 20_000, "crop_size": 256, "batch_size": 16},
+    },
+    "refiner": {
+        FAST_LOOK: _FAST
+        | _SMALL_REFINER
+        | {
+            "crop_size": 64,
+            "refiner_first": 40,
+            "discriminator_first": 60,
+            "adversarial_first": 60,
+            "learner_first": 20,
+            "validation_crops": 8,
+        },
+        SMALL: _SMALL_REFINER
+        | {
+            "steps": 4000,
+            "refiner_first": 60,
+            "discriminator_first": 120,
+            "adversarial_first": 120,
+            "learner_first": 60,
+        },
+        PAPER: {},
+        CODE: _REFINER_OF_THE_CODE,
+        GPU: _GPU | {"history": 8000},
     },
     "loom": {
         FAST_LOOK: _FAST | {"steps": 1000, "width": 12, "discriminator_width": 24, "batch_size": 2},

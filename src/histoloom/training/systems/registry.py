@@ -23,6 +23,10 @@ SYSTEMS: dict[str, tuple[str, str]] = {
         "histoloom.training.systems.mode_seeking_recipe:ModeSeekingRecipe",
         "histoloom.training.systems.mode_seeking_pix2pix:ModeSeekingPix2Pix",
     ),
+    "refiner": (
+        "histoloom.training.systems.refiner_recipe:RefinerRecipe",
+        "histoloom.training.systems.refiner:Refiner",
+    ),
     "segmenter": (
         "histoloom.training.systems.segmenter_recipe:SegmenterRecipe",
         "histoloom.training.systems.segmenter:SegmenterTraining",
