@@ -75,13 +75,23 @@ class CriticNetwork(nn.Module):
             Other places of the same tissue, ``(B, 3, h, w)`` in -1..1, or ``(1, 3, h, w)`` for all pictures; sides from
             93. None where the network has no reference.
         """
+        if reference is None:
+            return self.judged(picture)
+        return self.judged(picture, self.usual(reference))
+
+    def usual(self, reference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and spread of what a reference's patches look like, each ``(B, 10 * width, 1, 1)``."""
+        described = self.described(reference)
+        mean = described.mean((2, 3), keepdim=True)
+        return mean, (described - mean).square().mean((2, 3), keepdim=True).add(1e-6).sqrt()
+
+    def judged(self, picture: torch.Tensor, usual: tuple[torch.Tensor, torch.Tensor] | None = None) -> torch.Tensor:
+        """Return the logits of `forward`, for a reference of which `usual` is known."""
         seen = self.described(picture)
         if self.with_reference:
-            if reference is None:
+            if usual is None:
                 raise ValueError("This critic sees a reference.")
-            usual = self.described(reference)
-            mean = usual.mean((2, 3), keepdim=True)
-            spread = (usual - mean).square().mean((2, 3), keepdim=True).add(1e-6).sqrt()
+            mean, spread = usual
             apart = seen - mean
             seen = torch.cat([seen, apart, apart.abs() / (spread + 0.05)], 1)
         logits: torch.Tensor = self.head(seen)

@@ -19,7 +19,7 @@ _MOST_REFERENCE = 2
 
 
 class _Unpadded(JudgingNetwork):
-    """A network that is called with picture and reference."""
+    """A network whose first logit is centred in the middle of its receptive field."""
 
     def __init__(self, network: nn.Module, receptive_field: int, step: int, reference_size: int) -> None:
         super().__init__(
@@ -30,25 +30,30 @@ class _Unpadded(JudgingNetwork):
             reference_size=reference_size,
         )
 
-    def prepared_reference(self, reference: NDArray[np.uint8]) -> torch.Tensor:
+    def _middle(self, reference: NDArray[np.uint8]) -> torch.Tensor:
         """Return the middle of a reference ``(1, 3, h, w)`` in -1..1."""
         device = next(self.network.parameters()).device
         return as_tensor(central(reference, _MOST_REFERENCE * self.reference_size), device)
 
-    def logits(self, picture: torch.Tensor, condition: torch.Tensor | None, reference: Any) -> torch.Tensor:  # noqa: ARG002
-        """Return logits ``(h, w)``; see `JudgingNetwork.logits`."""
-        found: torch.Tensor = self.network(picture, reference)
-        return found[0, 0]
-
 
 class CriticJudge(_Unpadded):
     """The critic that is trained on demand."""
+
+    network: CriticNetwork
 
     @classmethod
     def from_recipe(cls, recipe: Mapping[str, Any], channels: int) -> Self:  # noqa: ARG003 - it sees pictures alone
         """Build one; see `JudgingNetwork.from_recipe`."""
         size = int(recipe["reference_size"])
         return cls(CriticNetwork(recipe["width"], with_reference=size > 0), RECEPTIVE_FIELD, STEP, size)
+
+    def prepared_reference(self, reference: NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what is usual in the middle of a reference."""
+        return self.network.usual(self._middle(reference))
+
+    def logits(self, picture: torch.Tensor, condition: torch.Tensor | None, reference: Any) -> torch.Tensor:  # noqa: ARG002
+        """Return logits ``(h, w)``; see `JudgingNetwork.logits`."""
+        return self.network.judged(picture, reference)[0, 0]
 
 
 class RefinerJudge(_Unpadded):
@@ -58,4 +63,13 @@ class RefinerJudge(_Unpadded):
     def from_recipe(cls, recipe: Mapping[str, Any], channels: int) -> Self:  # noqa: ARG003 - it sees pictures alone
         """Build one; see `JudgingNetwork.from_recipe`."""
         network = discriminator_from_recipe(recipe)
-        return cls(network, network.receptive_field, network.step, int(recipe["crop_size"]))
+        return cls(network, network.receptive_field, network.step, int(recipe["reference_size"]))
+
+    def prepared_reference(self, reference: NDArray[np.uint8]) -> torch.Tensor:
+        """Return the middle of a reference ``(1, 3, h, w)`` in -1..1."""
+        return self._middle(reference)
+
+    def logits(self, picture: torch.Tensor, condition: torch.Tensor | None, reference: Any) -> torch.Tensor:  # noqa: ARG002
+        """Return logits ``(h, w)``; see `JudgingNetwork.logits`."""
+        found: torch.Tensor = self.network(picture, reference)
+        return found[0, 0]
