@@ -329,6 +329,18 @@ def test_other_sizes_and_pixel_sizes_are_refused_and_nothing_old_stays(
     refused(dock, qtbot, "pixels of 0.5 µm and the prediction of 0.25 µm; rescale one of them")
 
 
+def test_labels_that_lie_elsewhere_are_not_compared_pixel_by_pixel(
+    dock: CompareDock, viewer: ViewerModel, canvas: Canvas, qtbot: QtBot
+) -> None:
+    moved = next(each for each in viewer.layers if "pred" in each.name.lower())
+    moved.translate = (20.0, 0.0)
+    refused(dock, qtbot, "lie at different places", Level.ATTENTION)
+    assert dock.agreement.latest is None
+    moved.translate = (0.0, 0.0)
+    qtbot.waitUntil(lambda: dock.agreement.latest is not None, timeout=PATIENCE_MS)
+    settle(dock, qtbot)
+
+
 def answers(split: bool) -> Callable[[CompareDock], None]:
     return lambda dock: (dock.question.yes if split else dock.question.no).click()
 

@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from histoloom.gui.canvas import Canvas
-from histoloom.gui.canvas_layers import IGNORE, PREDICTION
+from histoloom.gui.canvas_layers import IGNORE, PREDICTION, TILE
 from histoloom.gui.ignored_regions import ignored_regions_of
 from histoloom.gui.status_card import Level
 from histoloom.gui.train_dock import TrainDock
@@ -231,6 +231,19 @@ def test_tiles_that_cannot_be_learnt_from_are_said_in_the_card(
     combo.activated.emit(combo.currentIndex())
     (frozen,) = dock.data.choice().tiles()
     np.testing.assert_array_equal(frozen.layout.rasterize() > 0, label_map > 0)
+
+    semantic = viewer.add_labels((label_map > 0).astype(np.uint8), name="all in one")
+    combo = dock.data.pairs[0][1]
+    combo.setCurrentIndex(combo.findData(semantic))
+    says("'all in one' look like a semantic mask")
+    (split,) = dock.data.choice(split_masks=True).tiles()
+    assert len(split.layout.nuclei) > 1
+
+    dock.data.source.setCurrentIndex(CANVAS)
+    viewer.layers.remove(canvas.layers.find(TILE))
+    says("There is no real tile on the canvas")
+    dock.ignore.mark.click()
+    assert "no real tile on the canvas" in dock.card.text
 
     masks = write_tiles(tmp_path / "masks", tiles=2)
     for each in (masks / "labels").iterdir():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from histoloom.errors import TrainingError
-from histoloom.gui.canvas_layers import IGNORE
+from histoloom.gui.canvas_layers import IGNORE, TILE
 from histoloom.window import Window
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class IgnoredRegions(QObject):
             If there is no real tile on the canvas.
         """
         canvas = self._canvas_reference()
-        if canvas is None or canvas.tile is None:
+        if canvas is None or canvas.tile is None or canvas.layers.find(TILE) is None:
             raise TrainingError("There is no real tile on the canvas; open one to mark regions of it to ignore.")
         layer = canvas.layers.find(IGNORE) or self._made(canvas)
         layer.visible = True

@@ -39,7 +39,7 @@ _PAUSE_MS = 5
 _SCORES_MS = 100
 _REST_MS = 400
 _SHOWN_SIZE = 90.0
-_LAYER_EVENTS = ("paint", "labels_update", "set_data", "data", "scale", "units")
+_LAYER_EVENTS = ("paint", "labels_update", "set_data", "data", "scale", "translate", "units")
 
 _agreements: weakref.WeakKeyDictionary[Canvas, LiveAgreement] = weakref.WeakKeyDictionary()
 
@@ -216,7 +216,18 @@ class LiveAgreement(QObject):
         truth, prediction = self._sides.values()
         if truth == prediction:
             return "Truth and prediction are the same labels; choose others for one of them."
+        if self._lie_apart(canvas):
+            return (
+                "Truth and prediction lie at different places of the canvas; give both layers the same 'translate', or "
+                "choose labels of the same picture."
+            )
         return ""
+
+    def _lie_apart(self, canvas: Canvas) -> bool:
+        """Whether one is moved by half a pixel or more: pixels are compared by row and column."""
+        placings = [each.placing(canvas) for each in self._sides.values() if each is not None]
+        corners = [np.divide(each["translate"], each["scale"])[-2:] for each in placings if each is not None]
+        return len(corners) == 2 and bool((np.abs(corners[0] - corners[1]) >= 0.5).any())
 
     def _freeze(self) -> Callable[[], LabelComparison] | None:
         canvas = self._open_canvas()

@@ -110,7 +110,8 @@ class TrainDock(TrainDockParts):
         HistoloomError
             If what is chosen cannot be trained on.
         """
-        choice, system, recipe = self.data.choice(), self.recipe.system.currentText(), self.recipe.recipe
+        system, recipe = self.recipe.system.currentText(), self.recipe.recipe
+        choice = self.data.choice(split_masks=recipe.split_masks)
 
         def order_in(folder: Path) -> TrainingOrder:
             data = choice.written(folder, recipe.crop_size * recipe.pixel_size)

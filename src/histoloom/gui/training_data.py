@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from histoloom.errors import TrainingError
+from histoloom.evaluation import looks_semantic
 from histoloom.gui.canvas_layers import (
     AGREEMENT,
     IGNORE,
@@ -75,7 +76,8 @@ def canvas_tiles(canvas: Canvas) -> Callable[[], list[LabelledTile]]:
         If there is no tile, or the regions of it that are ignored are of another size.
     """
     tile, layout = canvas.tile, canvas.layout
-    if tile is None:
+    # A tile whose layer was deleted is seen by nobody.
+    if tile is None or canvas.layers.find(TILE) is None:
         raise TrainingError("There is no real tile on the canvas; open one with its nuclei, or choose a folder.")
     ignored = ignored_regions_of(canvas).mask()
     return lambda: [LabelledTile("the canvas", tile, layout, ignored=ignored)]
@@ -100,16 +102,30 @@ def likely_labels(image: Image, labels: list[Labels]) -> Labels | None:
     return next(iter([*named, *fitting]), None)
 
 
-def layer_tiles(pairs: list[tuple[Image, Labels]], canvas: Canvas) -> Callable[[], list[LabelledTile]]:
+def layer_tiles(
+    pairs: list[tuple[Image, Labels]], canvas: Canvas, *, split_masks: bool = False
+) -> Callable[[], list[LabelledTile]]:
     """Return pictures and labels of layers as they are now.
+
+    Parameters
+    ----------
+    pairs
+        Pictures, and the labels of each.
+    canvas
+        Whose nuclei some of these labels may be.
+    split_masks
+        Whether the pieces of semantic masks are nuclei.
 
     Raises
     ------
     TrainingError
-        If there are none.
+        If there are none, or labels look like a semantic mask and nobody said what to make of it.
     """
     if not pairs:
         raise TrainingError("No picture has labels yet; choose the labels of at least one, or choose a folder.")
+    if not split_masks:
+        for _, labels in pairs:
+            _refuse_semantic(labels, canvas)
     frozen = [_frozen(image, labels, canvas) for image, labels in pairs]
     return lambda: [each() for each in frozen]
 
@@ -123,7 +139,7 @@ def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], Labell
     if isinstance(picture, np.ndarray) and not isinstance(known, Tile):
         picture = picture.copy()  # layers are painted and woven into in place
     layout = canvas.layout if labels is canvas.layers.find(LAYOUT) else None
-    label_map = None if layout is not None else np.array(labels.data[0] if labels.multiscale else labels.data)
+    label_map = None if layout is not None else np.array(_pixels(labels))
     read = labels.metadata.get(LAYOUT_KEY)
     ignored = ignored_regions_of(canvas).mask() if image is canvas.layers.find(TILE) else None
 
@@ -140,6 +156,18 @@ def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], Labell
         return LabelledTile(name, tile, nuclei, is_woven, ignored)
 
     return labelled
+
+
+def _refuse_semantic(labels: Labels, canvas: Canvas) -> None:
+    if labels is not canvas.layers.find(LAYOUT) and looks_semantic(np.asarray(_pixels(labels))):
+        raise TrainingError(
+            f"The labels '{labels.name}' look like a semantic mask, in which one label stands for many nuclei; switch "
+            "'Split masks' on in the recipe to take its pieces for nuclei, or choose labels of single nuclei."
+        )
+
+
+def _pixels(labels: Labels) -> Any:
+    return labels.data[0] if labels.multiscale else labels.data
 
 
 def _shape_of(image: Image) -> tuple[int, ...]:

@@ -95,8 +95,13 @@ class TrainingDataPanel(QWidget):
         """Whether folders shall be trained on, and none is named."""
         return self.source.currentIndex() == FOLDER and not self.folders.folders
 
-    def choice(self) -> DataChoice:
+    def choice(self, *, split_masks: bool = False) -> DataChoice:
         """Return what is chosen, as it is now.
+
+        Parameters
+        ----------
+        split_masks
+            Whether the pieces of semantic masks in layers are nuclei.
 
         Raises
         ------
@@ -115,7 +120,8 @@ class TrainingDataPanel(QWidget):
             case _:
                 pairs = [(image, combo.currentData()) for image, combo in self.pairs]
                 chosen = [(image, labels) for image, labels in pairs if labels is not None]
-                return DataChoice("layers", (), layer_tiles(chosen, self._canvas), None, self._licences(1))
+                tiles = layer_tiles(chosen, self._canvas, split_masks=split_masks)
+                return DataChoice("layers", (), tiles, None, self._licences(1))
 
     def choose_folder(self, *folders: Path) -> None:
         """Train on one folder, or on several; what is found in them is said a moment later."""
