@@ -66,6 +66,11 @@ _train.command(
     help="Train mode-seeking pix2pix on masks and structure maps.",
 )
 _train.command(
+    "histoloom.cli.training:refiner",
+    name="refiner",
+    help="Train a refiner of the texture weaver's pictures, on tiles without labels.",
+)
+_train.command(
     "histoloom.cli.segmenter_training:segmenter",
     name="segmenter",
     help="Train a segmenter, which finds nuclei in pictures.",

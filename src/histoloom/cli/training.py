@@ -29,6 +29,7 @@ from histoloom.training.events import (
     Validated,
 )
 from histoloom.training.systems.presets import preset_values
+from histoloom.training.systems.refiner_recipe import RefinerRecipe
 from histoloom.training.systems.registry import recipe_type
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _command(name: str) -> Callable[..., int]:
         nodes: int = 1,
         fields: Any = None,
     ) -> int:
-        """Train on folders of tiles with labels; the same recipe gives the same run.
+        """Train on folders of tiles, with labels where the system needs them; the same recipe gives the same run.
 
         The run folder gets recipe.json, events.jsonl, previews, checkpoints, and at the end bundle.safetensors. Ctrl+C
         stops it after a checkpoint; the same line with --resume goes on.
@@ -64,12 +65,13 @@ def _command(name: str) -> Callable[..., int]:
         Parameters
         ----------
         data
-            Folder of tiles and their labels, in any format that is recognized; again for each further folder. With
-            --resume, the run knows them.
+            Folder of tiles and their labels, in any format that is recognized; again for each further folder. A refiner
+            reads no labels. With --resume, the run knows them.
         output
             The run folder; a new one, or with --resume that of the run.
         preset
-            Start from ready-made values: 'fast look' (minutes on a laptop), 'paper' (the defaults) or 'gpu'.
+            Start from ready-made values: 'fast look' (minutes on a laptop), 'paper' (the defaults) or 'gpu'; a refiner
+            also has 'small' (hours on a laptop) and 'code' (the authors' numbers).
         recipe
             JSON file with fields of the recipe, such as another run's recipe.json; options say more than it.
         estimate
@@ -181,7 +183,12 @@ def tell_estimate(order: TrainingOrder, tiles: TrainingData) -> int:
 
 def _read(order: TrainingOrder) -> TrainingData:
     from histoloom.training.data import read_training_folders
+    from histoloom.training.refiner_data import read_refiner_data
 
+    if isinstance(order.recipe, RefinerRecipe):
+        return read_refiner_data(
+            order.data, order.recipe, tile_pixel_size=order.tile_pixel_size, licences=order.licences
+        )
     return read_training_folders(
         order.data, order.recipe, tile_pixel_size=order.tile_pixel_size, licences=order.licences
     )
@@ -268,3 +275,4 @@ def _words(losses: Mapping[str, float]) -> str:
 loom = _command("loom")
 pix2pix = _command("pix2pix")
 mode_seeking_pix2pix = _command("mode-seeking-pix2pix")
+refiner = _command("refiner")
