@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from skimage.color import rgb2lab
 
 from histoloom.errors import LookError
-from histoloom.tiles.normalization import normalize_macenko, normalize_reinhard
+from histoloom.tiles.normalization import ColorStatistics, normalize_macenko, normalize_reinhard
 from histoloom.tiles.stain_summary import StainSummary, color_drift
 from histoloom.tiles.stains import (
     HEMATOXYLIN_EOSIN,
@@ -19,6 +19,7 @@ from histoloom.tiles.stains import (
     separate_stains,
     tissue_mask,
 )
+from histoloom.tiles.tile import Tile
 
 WHITE = np.full((80, 80, 3), 255, np.uint8)
 pictures = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8).map(lambda s: (*s, 3)))
@@ -192,3 +193,12 @@ def test_a_tile_has_not_drifted_from_itself_and_a_darker_one_has(tissue):
 def test_tissue_mask_tells_tissue_from_glass():
     rgb = np.array([[[255, 255, 255], [250, 248, 249], [220, 150, 190], [90, 60, 140]]], np.uint8)
     assert tissue_mask(rgb).tolist() == [[False, False, True, True]]
+
+
+def test_a_part_of_a_tile_is_normalized_as_the_whole_is(tissue):
+    whole = normalize_reinhard(tissue, ColorStatistics((60.0, 20.0, -15.0), (10.0, 5.0, 6.0)))
+    own = ColorStatistics.of_tile(Tile.from_array(tissue))
+    part = normalize_reinhard(tissue[:40, :50], ColorStatistics((60.0, 20.0, -15.0), (10.0, 5.0, 6.0)), own)
+    assert np.array_equal(part, whole[:40, :50])
+    assert ColorStatistics.mean_of([own, own]) == own
+    assert ColorStatistics.of(whole).mean == pytest.approx((60.0, 20.0, -15.0), abs=1.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from histoloom.errors import HistoloomError, RecipeError, Stopped
 
 if TYPE_CHECKING:
     from histoloom.segmenters.segmenter import Segmenter
+    from histoloom.tiles.normalization import ColorStatistics
 
 
 def segment(
@@ -26,6 +28,7 @@ def segment(
     segmenter: str = "nuclei",
     pixel_size: float | None = None,
     augmented: Annotated[bool, Parameter(negative="")] = False,
+    normalize_to: Annotated[list[Path] | None, Parameter(negative="")] = None,
 ) -> int:
     """Find the nuclei of pictures.
 
@@ -45,6 +48,9 @@ def segment(
         size than the segmenter's is rescaled for it.
     augmented
         Look at each picture in its eight turned and mirrored forms: a little better, and eight times slower.
+    normalize_to
+        A picture whose colours all others are given before (Reinhard et al. 2001), such as one that the segmenter was
+        trained on; of several, the mean colours.
     """
     stems = Counter(each.stem for each in images)
     twice = next((stem for stem, count in stems.items() if count > 1), None)
@@ -56,6 +62,7 @@ def segment(
     from histoloom.segmenters.segmenter import Segmenter
 
     loaded = Segmenter.load(segmenter)
+    colors = _colors(normalize_to or [])
     console = Console(stderr=True)
     failed = done = 0
     with interrupts() as interrupted:
@@ -63,7 +70,7 @@ def segment(
             if interrupted.is_set():
                 raise Stopped(f"Stopped after {done} of {len(images)} pictures; give the others to go on.")
             try:
-                sentences = _segment_one(loaded, image, output, pixel_size, augmented=augmented)
+                sentences = _segment_one(loaded, image, output, pixel_size, colors, augmented=augmented)
             except HistoloomError as error:
                 failed += 1
                 sentences = [str(error)]
@@ -75,15 +82,34 @@ def segment(
     return 1 if failed else 0
 
 
+def _colors(pictures: Sequence[Path]) -> ColorStatistics | None:
+    from histoloom.tiles.normalization import ColorStatistics
+    from histoloom.tiles.reading import open_tile
+
+    if not pictures:
+        return None
+    measured = []
+    for each in pictures:
+        with open_tile(each) as tile:
+            measured.append(ColorStatistics.of_tile(tile))
+    return ColorStatistics.mean_of(measured)
+
+
 def _segment_one(
-    segmenter: Segmenter, image: Path, output: Path, pixel_size: float | None, *, augmented: bool
+    segmenter: Segmenter,
+    image: Path,
+    output: Path,
+    pixel_size: float | None,
+    colors: ColorStatistics | None,
+    *,
+    augmented: bool,
 ) -> list[str]:
     from histoloom.segmenters.files import check_replaceable, save_segmentation
     from histoloom.tiles.reading import open_tile
 
     check_replaceable(output, image.stem)
     with open_tile(image) as tile:
-        found = segmenter.segment(tile, pixel_size, augmented=augmented)
+        found = segmenter.segment(tile, pixel_size, augmented=augmented, colors=colors)
         provenance = {
             **tile.provenance,
             "segmenter": segmenter.name,

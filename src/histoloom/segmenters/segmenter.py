@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from histoloom.errors import BundleError, SegmenterError
+from histoloom.errors import BundleError, LookError, SegmenterError
 from histoloom.models import BUNDLE_SUFFIX, Bundle, bundle_path, check_shipped, load_bundle
 from histoloom.models.header import PIXEL_SIZE_TOLERANCE
 from histoloom.segmenters.contract import SegmenterNetwork
@@ -20,6 +20,7 @@ from histoloom.segmenters.seams import BlockNuclei, MergedNuclei, blocks_of
 from histoloom.segmenters.segmentation import Segmentation
 from histoloom.segmenters.tiling import predicted_maps
 from histoloom.tiles.nearest_pixels import nearest_pixels
+from histoloom.tiles.normalization import ColorStatistics, normalize_reinhard
 from histoloom.tiles.tile import Tile
 
 HOUSE_SEGMENTER = "nuclei"
@@ -104,6 +105,7 @@ class Segmenter:
         pixel_size: float | None = None,
         *,
         augmented: bool = False,
+        colors: ColorStatistics | None = None,
         on_block: Callable[[int, int], None] | None = None,
     ) -> Segmentation:
         """Find the nuclei of a picture; memory beyond its label map does not grow with its size.
@@ -117,6 +119,9 @@ class Segmenter:
             another pixel size than the segmenter's is rescaled for it, and a note says so.
         augmented
             Whether to average over quarter turns and mirrored forms, at eight times the time.
+        colors
+            Colours that the picture is given before (Reinhard et al. 2001), such as those of what the segmenter was
+            trained on; None to leave it as it is. A picture without tissue is left as it is, and a note says so.
         on_block
             Told how many blocks are done, and of how many.
 
@@ -138,10 +143,19 @@ class Segmenter:
                 f"The picture has {size:g} µm per pixel and '{self.name}' was trained at {self.pixel_size:g}, so it "
                 f"was {way} {max(factor, 1 / factor):.3g} times for it; nuclei are given in the picture's own pixels."
             )
+        own = None
+        if colors is not None:
+            try:
+                own = ColorStatistics.of_tile(tile)
+            except LookError:
+                notes.append("The picture shows no tissue to match the colours of, so they were left as they are.")
         merged = MergedNuclei(tile.shape, max(round(_SLACK / size), 1))
         blocks = list(blocks_of(tile.shape, max(round(_MOST_BLOCK / factor), 1), round(_MARGIN / size)))
         for done, (core, outer) in enumerate(blocks, start=1):
-            merged.add(self._block(tile.read(outer), size, factor, augmented), core, outer)
+            pixels = tile.read(outer)
+            if colors is not None and own is not None:
+                pixels = normalize_reinhard(pixels, colors, own)
+            merged.add(self._block(pixels, size, factor, augmented), core, outer)
             if on_block is not None:
                 on_block(done, len(blocks))
         found = merged.result(int(LEAST_AREA / size**2))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,55 @@ from numpy.typing import NDArray
 from histoloom.errors import LookError
 from histoloom.tiles.stain_summary import StainSummary
 from histoloom.tiles.stains import TISSUE_OPTICAL_DENSITY, combine_stains, optical_density, separate_stains, tissue_mask
+from histoloom.tiles.tile import Tile
+from histoloom.window import Window
+
+_MOST_MEASURED = 2048
+"""Height and width in pixels of the part of a tile that its colours are measured on; more tells no more."""
+
+
+@dataclass(frozen=True)
+class ColorStatistics:
+    """What Reinhard et al. (2001) match: mean and standard deviation of the colours of tissue, in CIELAB.
+
+    Parameters
+    ----------
+    mean, spread
+        Of L, a and b.
+    """
+
+    mean: tuple[float, float, float]
+    spread: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, rgb: NDArray[np.uint8]) -> ColorStatistics:
+        """Measure a picture ``uint8 (H, W, 3)``; raises `LookError` if it shows no tissue."""
+        return cls._of_arrays(*_lab_statistics(rgb))
+
+    @classmethod
+    def of_tile(cls, tile: Tile) -> ColorStatistics:
+        """Measure a tile, of which only its smallest level, and of that at most the middle, is read.
+
+        Raises
+        ------
+        LookError
+            If that shows no tissue.
+        """
+        level = len(tile.levels) - 1
+        height, width = tile.levels[level].shape[:2]
+        top, left = (max(side - _MOST_MEASURED, 0) // 2 for side in (height, width))
+        return cls.of(tile.read(Window(top, left, top + _MOST_MEASURED, left + _MOST_MEASURED), level))
+
+    @classmethod
+    def mean_of(cls, measured: Sequence[ColorStatistics]) -> ColorStatistics:
+        """Return the mean of the statistics of one picture or more."""
+        mean, spread = (np.mean([getattr(each, name) for each in measured], axis=0) for name in ("mean", "spread"))
+        return cls._of_arrays(mean, spread)
+
+    @classmethod
+    def _of_arrays(cls, mean: NDArray[np.floating], spread: NDArray[np.floating]) -> ColorStatistics:
+        (l1, a1, b1), (l2, a2, b2) = mean.tolist(), spread.tolist()
+        return cls((l1, a1, b1), (l2, a2, b2))
 
 
 def normalize_macenko(rgb: NDArray[np.uint8], target: NDArray[np.uint8] | StainSummary) -> NDArray[np.uint8]:
@@ -41,7 +92,9 @@ def normalize_macenko(rgb: NDArray[np.uint8], target: NDArray[np.uint8] | StainS
     return combine_stains(concentrations * (wanted.maxima / source.maxima), wanted.vectors)
 
 
-def normalize_reinhard(rgb: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def normalize_reinhard(
+    rgb: NDArray[np.uint8], target: NDArray[np.uint8] | ColorStatistics, source: ColorStatistics | None = None
+) -> NDArray[np.uint8]:
     """Give a tile the mean and spread of another's colours (Reinhard et al. 2001), in CIELAB.
 
     Only tissue is measured, and glass stays as it is: the change fades in up to the optical density that counts as
@@ -52,7 +105,9 @@ def normalize_reinhard(rgb: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDA
     rgb
         ``uint8 (H, W, 3)``.
     target
-        Another picture ``uint8 (h, w, 3)``.
+        Another picture ``uint8 (h, w, 3)``, or its statistics.
+    source
+        Statistics of the tile of which ``rgb`` is a part (default: those of ``rgb`` itself).
 
     Returns
     -------
@@ -64,28 +119,35 @@ def normalize_reinhard(rgb: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDA
     LookError
         If one of the two shows no tissue.
     """
-    lab, mean, spread = _lab_statistics(rgb)
-    _, target_mean, target_spread = _lab_statistics(target)
-    moved = (lab - mean) * (target_spread / spread) + target_mean
+    own = ColorStatistics.of(rgb) if source is None else source
+    wanted = target if isinstance(target, ColorStatistics) else ColorStatistics.of(target)
+    mean, spread, wanted_mean, wanted_spread = (
+        np.array(each, np.float32) for each in (own.mean, own.spread, wanted.mean, wanted.spread)
+    )
+    moved = (_lab(rgb) - mean) * (wanted_spread / spread) + wanted_mean
     moved[..., 0] = np.clip(moved[..., 0], 0.0, 100.0)
     shifted = _screen_colors(moved)
     share = np.clip(np.linalg.norm(optical_density(rgb), axis=-1) / TISSUE_OPTICAL_DENSITY, 0.0, 1.0)[..., None]
     return np.asarray(np.rint(share * shifted + (1.0 - share) * rgb), np.uint8)
 
 
-def _lab_statistics(
-    rgb: NDArray[np.uint8],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the picture in CIELAB ``(H, W, 3)``, and mean and standard deviation ``(3,)`` of its tissue."""
-    from skimage.color import rgb2lab
-
+def _lab_statistics(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and standard deviation ``(3,)`` of a picture's tissue in CIELAB."""
     tissue = tissue_mask(rgb)
     if not tissue.any():
-        raise LookError(
-            "The tile shows no tissue, only white, so its colours cannot be matched; choose one with tissue."
-        )
-    lab = np.asarray(rgb2lab(rgb.astype(np.float32) / np.float32(255.0)), np.float32)
-    return lab, lab[tissue].mean(axis=0), np.maximum(lab[tissue].std(axis=0), 1e-3)
+        raise _no_tissue()
+    lab = _lab(rgb)[tissue]
+    return lab.mean(axis=0), np.maximum(lab.std(axis=0), 1e-3)
+
+
+def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    from skimage.color import rgb2lab
+
+    return np.asarray(rgb2lab(rgb.astype(np.float32) / np.float32(255.0)), np.float32)
+
+
+def _no_tissue() -> LookError:
+    return LookError("The tile shows no tissue, only white, so its colours cannot be matched; choose one with tissue.")
 
 
 def _screen_colors(lab: NDArray[np.float32]) -> NDArray[np.float32]:
