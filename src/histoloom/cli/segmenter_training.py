@@ -33,6 +33,7 @@ def segmenter(
     data: Annotated[list[Path] | None, Parameter(negative="")] = None,
     woven: Annotated[list[Path] | None, Parameter(negative="")] = None,
     corrected: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    unlabelled: Annotated[list[Path] | None, Parameter(negative="")] = None,
     begin_from: Path | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: str | None = None,
@@ -63,6 +64,10 @@ def segmenter(
         Folder of tiles whose labels somebody has corrected, beside '--data'; again for each further folder. Where they
         are tiles of '--data', by their pixels, the corrected labels count; new ones are trained on and not validated
         on.
+    unlabelled
+        Folder of real tiles that lend their looks to the tiles that '--weave' asks for; again for each further folder.
+        Labels that it may hold are not read. Without '--data', and with layouts that are drawn, the segmenter learns
+        from no human label at all.
     begin_from
         A segmenter's bundle to begin with in place of new weights, such as the latest in 'bundles' of another run; it
         must be trained by the same architecture, width and classes.
@@ -82,8 +87,9 @@ def segmenter(
     tile_pixel_size
         µm per pixel of the tiles (default: what their files say, else 0.25).
     licence
-        Licence of the tiles, which bundles carry; once for each folder of real tiles, in the same order, and then for
-        each of woven ones (default: 'unknown'; of woven tiles those of what their generator was trained on).
+        Licence of the tiles, which bundles carry; once for each folder of real tiles, in the same order, then for each
+        of woven ones (default: 'unknown'; of woven tiles those of what their generator was trained on), and then for
+        each of unlabelled ones.
     devices
         How many devices train together on each machine.
     nodes
@@ -97,7 +103,7 @@ def segmenter(
             raise RunError("A run is resumed from its folder, '--output', by its own recipe; give no other.")
         checkpoint = Run.open(output).latest_checkpoint()
         settings = recipe_from_options(SegmenterRecipe, fields, file=output / RECIPE)
-        order = _resumed(settings, output, data, woven, tile_pixel_size, licence, generator, corrected)
+        order = _resumed(settings, output, data, woven, tile_pixel_size, licence, generator, corrected, unlabelled)
     else:
         start = None if preset is None else preset_values(_SYSTEM, preset)
         settings = recipe_from_options(SegmenterRecipe, fields, file=recipe, preset=start)
@@ -108,7 +114,7 @@ def segmenter(
             )
         order = TrainingOrder(
             _SYSTEM, settings, tuple(data or ()), tile_pixel_size, tuple(licence or ()), tuple(woven or ()),
-            generator or "", tuple(corrected or ()), begin_from,
+            generator or "", tuple(corrected or ()), begin_from, tuple(unlabelled or ()),
         )  # fmt: skip
     if estimate:
         return _estimate(order, settings)
@@ -129,11 +135,12 @@ def _resumed(
     licences: Sequence[str] | None,
     generator: str | None,
     corrected: Sequence[Path] | None,
+    unlabelled: Sequence[Path] | None,
 ) -> TrainingOrder:
     if data:
         return TrainingOrder(
             _SYSTEM, settings, tuple(data), tile_pixel_size, tuple(licences or ()), tuple(woven or ()), generator or "",
-            tuple(corrected or ()),
+            tuple(corrected or ()), None, tuple(unlabelled or ()),
         )  # fmt: skip
     kept = read_order(run)
     return replace(
@@ -144,6 +151,7 @@ def _resumed(
         woven=tuple(woven or kept.woven),
         generator=generator or kept.generator,
         corrected=tuple(corrected or kept.corrected),
+        unlabelled=tuple(unlabelled or kept.unlabelled),
     )
 
 
@@ -171,6 +179,7 @@ def _reader(
             tile_pixel_size=order.tile_pixel_size,
             licences=order.licences,
             corrected=order.corrected,
+            unlabelled=order.unlabelled,
             generator=order.generator,
             weave_into=weave_into,
             on_woven=on_woven,

@@ -45,6 +45,8 @@ class TrainingOrder:
         Folders of tiles that people have corrected, for segmenters.
     begin_from
         A segmenter's bundle with whose weights training begins, or None for new weights.
+    unlabelled
+        Folders of real tiles that lend woven ones their looks and whose labels are not read, for segmenters.
     """
 
     system: str
@@ -56,6 +58,7 @@ class TrainingOrder:
     generator: str = ""
     corrected: tuple[Path, ...] = ()
     begin_from: Path | None = None
+    unlabelled: tuple[Path, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Keep the order in a run's folder, whose recipe is written by the training itself.
@@ -86,6 +89,7 @@ class TrainingOrder:
             "generator": self.generator,
             "corrected": [_kept_path(each, folder) for each in self.corrected],
             "begin_from": None if self.begin_from is None else _kept_path(self.begin_from, folder),
+            "unlabelled": [_kept_path(each, folder) for each in self.unlabelled],
         }
         write_json(folder / START / ORDER, values)
 
@@ -103,6 +107,7 @@ class TrainingOrder:
         words = [word for each in self.data for word in ("--data", str(each))]
         words += [word for each in self.woven for word in ("--woven", str(each))]
         words += [word for each in self.corrected for word in ("--corrected", str(each))]
+        words += [word for each in self.unlabelled for word in ("--unlabelled", str(each))]
         words += [word for each in self.licences for word in ("--licence", each)]
         if self.generator:
             words += ["--generator", self.generator]
@@ -140,6 +145,7 @@ def read_order(folder: Path) -> TrainingOrder:
         str(values.get("generator") or ""),
         tuple(folder / each for each in values["corrected"]),
         folder / values["begin_from"] if values.get("begin_from") else None,
+        tuple(folder / each for each in values["unlabelled"]),
     )
 
 
@@ -186,7 +192,7 @@ def _values_of(folder: Path) -> dict[str, Any] | None:
     if isinstance(values, dict) and isinstance(values.get("data"), str):
         values |= {"data": [values["data"]], "licences": [str(values.get("licence", "unknown"))]}
     if isinstance(values, dict):
-        values = {"woven": [], "corrected": []} | values
+        values = {"woven": [], "corrected": [], "unlabelled": []} | values
     if not isinstance(values, dict) or not _is_whole(values):
         raise RunError(f"'{ORDER}' of the run '{folder.name}' is damaged; begin a new run.")
     return values
@@ -195,7 +201,7 @@ def _values_of(folder: Path) -> dict[str, Any] | None:
 def _is_whole(values: dict[str, Any]) -> bool:
     if "system" not in values:
         return False
-    lists = (values.get("data"), values.get("licences"), values["woven"], values["corrected"])
+    lists = (values.get("data"), values.get("licences"), values["woven"], values["corrected"], values["unlabelled"])
     return all(isinstance(each, list) and all(isinstance(word, str) for word in each) for each in lists)
 
 

@@ -11,6 +11,7 @@ from histoloom.errors import TrainingError
 from histoloom.keyed_random import keyed_generator
 from histoloom.training.data import TrainingData, combined_training_data, read_training_folders
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
+from histoloom.training.unlabelled_tiles import read_unlabelled_tiles
 from histoloom.training.woven_folders import read_woven_folder
 from histoloom.training.woven_tiles import OnWoven, woven_tiles
 
@@ -25,6 +26,7 @@ def read_segmenter_data(
     tile_pixel_size: float | None = None,
     licences: Sequence[str] = (),
     corrected: Sequence[str | Path] = (),
+    unlabelled: Sequence[str | Path] = (),
     generator: str = "",
     weave_into: Path | None = None,
     on_woven: OnWoven | None = None,
@@ -46,9 +48,13 @@ def read_segmenter_data(
     tile_pixel_size
         µm per pixel of the tiles of all folders (default: what each file says, else 0.25).
     licences
-        Of each folder of real tiles, in order, or of these and then of each woven one; none for what is known.
+        Of each folder of real tiles, in order; or of these, then of each woven one, then of each unlabelled one; none
+        for what is known.
     corrected
         Folders of corrected tiles; see `read_training_folders`.
+    unlabelled
+        Folders of real tiles that lend woven ones their looks; see `read_unlabelled_tiles`. Nothing else is learnt from
+        them.
     generator, on_woven, should_stop
         As of `woven_tiles`.
     weave_into
@@ -68,7 +74,11 @@ def read_segmenter_data(
         raise TrainingError(
             f"The folder '{both.pop().name}' is given as real tiles and as woven ones; give it once, as what it is."
         )
-    of_real, of_woven = _licences(licences, len(folders), len(woven))
+    if unlabelled and not recipe.weave:
+        raise TrainingError(
+            "Tiles without labels only lend woven ones their looks, and none are woven; say how many ('--weave')."
+        )
+    of_real, of_woven, of_unlabelled = _licences(licences, len(folders), len(woven), len(unlabelled))
     parts = []
     if corrected and not folders:
         raise TrainingError(
@@ -80,7 +90,13 @@ def read_segmenter_data(
                 folders, recipe, tile_pixel_size=tile_pixel_size, licences=of_real, corrected=corrected
             )
         )
-    lent = parts[0] if parts else TrainingData((), (), (), recipe.pixel_size, (), {})
+    looks = [
+        read_unlabelled_tiles(each, recipe, tile_pixel_size=tile_pixel_size, licence=licence)
+        for each, licence in zip(unlabelled, of_unlabelled, strict=True)
+    ]
+    lent = TrainingData((), (), (), recipe.pixel_size, (), {})
+    if parts or looks:
+        lent = (parts + looks)[0] if len(parts + looks) == 1 else combined_training_data(parts + looks)
     for each, licence in zip(woven, of_woven, strict=True):
         parts.append(
             read_woven_folder(each, pixel_size=recipe.pixel_size, tile_pixel_size=tile_pixel_size, licence=licence)
@@ -94,16 +110,18 @@ def read_segmenter_data(
     return data if folders else _with_held_out(data, recipe)
 
 
-def _licences(given: Sequence[str], real: int, woven: int) -> tuple[Sequence[str], Sequence[str | None]]:
-    if len(given) == real + woven:
-        return given[:real], list(given[real:])
+def _licences(
+    given: Sequence[str], real: int, woven: int, unlabelled: int
+) -> tuple[Sequence[str], Sequence[str | None], Sequence[str]]:
+    if len(given) == real + woven + unlabelled:
+        return given[:real], list(given[real : real + woven]), given[real + woven :]
     # Fewer are of the real tiles; whether their number is right is known to whoever reads those.
     if given and (not real or len(given) > real):
         raise TrainingError(
-            f"The number of licences ({len(given)}) is not that of the folders ({real + woven}); give one for each "
-            "folder in the same order, those of woven tiles last, or none."
+            f"The number of licences ({len(given)}) is not that of the folders ({real + woven + unlabelled}); give "
+            "one for each folder in the same order, those of woven and of unlabelled tiles last, or none."
         )
-    return given, [None] * woven
+    return given, [None] * woven, ["unknown"] * unlabelled
 
 
 def _with_held_out(data: TrainingData, recipe: SegmenterRecipe) -> TrainingData:

@@ -17,11 +17,12 @@ class WovenTilesRecipe(Recipe):
     weave: int = recipe_field(
         0, "Weave", "Tiles that are woven before the training begins; 0 for none.", ge=0, le=100_000
     )
-    layouts: Literal["shape", "replica", "random", "polygons"] = recipe_field(
+    layouts: Literal["shape", "replica", "random", "polygons", "mixed"] = recipe_field(
         "shape",
         "Layouts",
         "Of woven tiles: those of training tiles, turned and rescaled ('shape') or as they are ('replica'); or drawn "
-        "as tissue has nuclei ('random') or as Hou et al. draw them ('polygons').",
+        "as tissue has nuclei ('random') or as Hou et al. draw them ('polygons'), or as either in turn, polygons as of "
+        "tissue of all densities ('mixed').",
     )
     layout_preset: str = recipe_field(
         "", "Layout preset", "Of random layouts, such as 'colon glands'; empty for each preset in turn."
@@ -33,5 +34,6 @@ class WovenTilesRecipe(Recipe):
     looks: Literal["training tiles", "named"] = recipe_field(
         "training tiles",
         "Looks",
-        "Of woven tiles: each that of a random training tile, or one that the generator knows by name.",
+        "Of woven tiles: each that of a random training tile or one without labels, or one that the generator knows by "
+        "name.",
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from histoloom.errors import LookError, TrainingError, WriteError
-from histoloom.generators.contract import Generator
+from histoloom.generators.contract import Generator, PreparedGenerator
 from histoloom.generators.registry import default_generator, generator_header, generator_named
 from histoloom.generators.weaving import save_woven, weave
-from histoloom.keyed_random import keyed_hash, shuffled_index
+from histoloom.keyed_random import keyed_generator, keyed_hash, shuffled_index
 from histoloom.layouts import Layout
 from histoloom.layouts.polygons import HouPolygonsRecipe, hou_polygons
 from histoloom.layouts.random_layout import random_layout
@@ -35,7 +35,10 @@ from histoloom.writing import write_json
 OnWoven = Callable[[int, int], None]
 """Told how many tiles are woven, of how many."""
 
-_LOOK, _LAYOUT, _WEAVE = range(201, 204)
+_LOOK, _LAYOUT, _WEAVE, _DENSITY = range(201, 205)
+_LEVELS = (-1.0, 3.0)
+"""Of density, from the sparsest to the densest tissue that Hou et al. draw for."""
+
 _FROM_TILES = ("shape", "replica")
 _CHOSEN = ("layouts", "layout_preset", "layout_side", "looks")
 
@@ -155,8 +158,7 @@ class _Weaving:
         done = 0
         # By look, because to study one takes longer than to weave a tile.
         for place in sorted(set(look_of)):
-            look = self._looks[place]
-            prepared = self._generator.prepare(look, self._settings, self._recipe.pixel_size)
+            look, prepared = self._prepared(place)
             for index in (each for each in range(count) if look_of[each] == place):
                 woven = weave(
                     self._layouts.at(index),
@@ -171,6 +173,20 @@ class _Weaving:
                 done += 1
                 if on_woven is not None:
                     on_woven(done, count)
+
+    def _prepared(self, place: int) -> tuple[AnyLook, PreparedGenerator]:
+        """Return a look and what the generator makes of it; where it can make nothing of it, the next that serves.
+
+        Of tiles without labels nobody has said that they show nuclei, and one of them shall not stop all others.
+        """
+        first: LookError | None = None
+        for following in range(len(self._looks)):
+            look = self._looks[(place + following) % len(self._looks)]
+            try:
+                return look, self._generator.prepare(look, self._settings, self._recipe.pixel_size)
+            except LookError as error:
+                first = first or error
+        raise first or LookError("There is no look to weave with; give tiles with tissue.")
 
 
 def _settings(chosen: Generator, header: BundleHeader | None) -> Recipe:
@@ -220,7 +236,7 @@ class _Layouts:
                 "at random."
             )
 
-        if recipe.layouts == "random" and recipe.layout_preset:
+        if recipe.layouts in ("random", "mixed") and recipe.layout_preset:
             preset_recipe(recipe.layout_preset)  # says which presets there are
 
     def at(self, index: int) -> Layout:
@@ -228,11 +244,20 @@ class _Layouts:
         recipe = self._recipe
         side, size = recipe.layout_side, recipe.pixel_size
         seed = int(keyed_hash(recipe.seed, _LAYOUT, index)) & 0x7FFFFFFF
-        if recipe.layouts == "random":
-            name = recipe.layout_preset or list(PRESETS)[index % len(PRESETS)]
+        kind = recipe.layouts
+        if kind == "mixed":
+            kind = ("random", "polygons")[index % 2]
+        if kind == "random":
+            # Halved where every other layout has polygons, so that each preset has its turn.
+            turn = index // 2 if recipe.layouts == "mixed" else index
+            name = recipe.layout_preset or list(PRESETS)[turn % len(PRESETS)]
             return random_layout(preset_recipe(name, height=side, width=side, pixel_size=size), seed)
-        if recipe.layouts == "polygons":
-            drawn = hou_polygons(HouPolygonsRecipe(height=side, width=side, pixel_size=size), seed)
+        if kind == "polygons":
+            wanted = HouPolygonsRecipe(height=side, width=side, pixel_size=size)
+            if recipe.layouts == "mixed":
+                level = float(keyed_generator(recipe.seed, _DENSITY, index).uniform(*_LEVELS))
+                wanted = wanted.model_copy(update={"density_level": level})
+            drawn = hou_polygons(wanted, seed)
             return drawn.with_tissue_map(random_tissue_map(drawn, seed=seed))
         layout = self._of_tile(index % len(self._tiles))
         if recipe.layouts == "replica":
