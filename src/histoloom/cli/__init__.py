@@ -49,6 +49,9 @@ _layout.command(
 app.command("histoloom.cli.weaving:weave", name="weave", help="Weave tissue from layouts with the look of a tile.")
 app.command("histoloom.cli.scoring:score", name="score", help="Score predicted labels of nuclei against true ones.")
 app.command("histoloom.cli.realism:realism", name="realism", help="Measure how far woven tiles are from real ones.")
+app.command(
+    "histoloom.cli.refining:refine_view", name="refine-view", help="Show what a refiner does, before and after."
+)
 app.command("histoloom.cli.segmenting:segment", name="segment", help="Find the nuclei of pictures.")
 app.command("histoloom.cli.weighing:weigh", name="weigh", help="Weigh woven tiles: how far to trust each of them.")
 _bundles = App(name="bundles", help="Trained networks: those that are there, what they are, and adding one.")

@@ -16,6 +16,7 @@ from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.errors import LookError, RecipeError, Stopped
 from histoloom.generators.bundles import BundleRecipe
 from histoloom.generators.loom import LoomWeaveRecipe
+from histoloom.generators.refiner.recipe import RefinerWeaveRecipe
 from histoloom.generators.registry import GENERATORS, default_generator, generator_named
 from histoloom.jobs.batch import BatchEvent, BatchFinished, BatchStarted, PictureFailed, weave_batch
 from histoloom.layouts import Layout
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 else:
     _Options = recipe_options(
         {f"Recipe of '--generator {each}'": generator_named(each).recipe_type for each in GENERATORS}
-        | {"Recipe of loom": LoomWeaveRecipe, "Recipe of trained pix2pix generators": BundleRecipe}
+        | {
+            "Recipe of loom": LoomWeaveRecipe,
+            "Recipe of refiners": RefinerWeaveRecipe,
+            "Recipe of trained pix2pix generators": BundleRecipe,
+        }
     )
 
 

@@ -43,6 +43,8 @@ class NetworkFacts:
     normalization: Literal["none", "batch statistics", "running statistics"]
     halo: int | None
     tile_invariant: bool
+    takes_noise: bool = True
+    """Whether another seed makes another picture of what it sees."""
 
 
 class System(Protocol):

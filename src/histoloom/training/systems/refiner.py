@@ -64,7 +64,7 @@ class Refiner:
     @property
     def facts(self) -> NetworkFacts:
         """What bundles say of the refiner."""
-        return NetworkFacts("generator", "none", halo=self.margin, tile_invariant=True)
+        return NetworkFacts("generator", "none", halo=self.margin, tile_invariant=True, takes_noise=False)
 
     @property
     def relative_rates(self) -> Mapping[str, float]:
