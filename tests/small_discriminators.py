@@ -18,7 +18,7 @@ from histoloom.importance.networks import JUDGES, judgement_facts, new_judge
 from histoloom.models import Bundle, BundleHeader, ConditionFacts, save_bundle
 
 _RECIPES: dict[str, dict[str, Any]] = {
-    "critic": {"width": 4, "reference_size": 96, "crop_size": 96},
+    "critic": {"width": 4, "reference_size": 100, "crop_size": 100},
     "refiner": {"discriminator_width": 4, "layers": "paper", "crop_size": 96, "reference_size": 96},
     "pix2pix": {"discriminator_width": 4, "crop_size": 64},
     "mode-seeking-pix2pix": {"discriminator_width": 4, "crop_size": 64},

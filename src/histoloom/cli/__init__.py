@@ -78,6 +78,11 @@ _train.command(
     name="segmenter",
     help="Train a segmenter, which finds nuclei in pictures.",
 )
+_train.command(
+    "histoloom.cli.critic_training:critic",
+    name="critic",
+    help="Train a critic, which tells real tiles from woven ones and weighs these.",
+)
 _study = App(name="study", help="Repeat a paper's experiment on your tiles: a grid of trainings that can be stopped.")
 app.command(_study)
 _study.command(

@@ -78,7 +78,9 @@ class Judgement:
 
     def weight_map(self, clip: Bounds | None = None) -> NDArray[np.float32]:
         """Return the weight of each pixel, ``float32 (H, W)``: logits between centres of squares are interpolated."""
-        return logit_weights(self.logit_map(), self.ratio, clip).astype(np.float32)
+        # Weights beyond the largest float32 are infinite, as those of certainty are.
+        with np.errstate(over="ignore"):
+            return logit_weights(self.logit_map(), self.ratio, clip).astype(np.float32)
 
     def logit_map(self) -> NDArray[np.float32]:
         """Return the logit of each pixel, ``float32 (H, W)``."""

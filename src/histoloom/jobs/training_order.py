@@ -17,7 +17,7 @@ from histoloom.writing import write_json
 
 ORDER = "order.json"
 
-Trained = Literal["generator", "segmenter"]
+Trained = Literal["generator", "segmenter", "critic"]
 """What a run trains."""
 
 
@@ -38,9 +38,9 @@ class TrainingOrder:
     licences
         Licence of each folder's tiles, which bundles carry, those of ``data`` first; none where they are not known.
     woven
-        Folders of woven tiles with labels, for segmenters.
+        Folders of woven tiles, for segmenters with labels, and for critics.
     generator
-        What weaves the tiles that a segmenter's recipe asks for; empty for the default.
+        What weaves the tiles that a segmenter's or a critic's recipe asks for; empty for the default.
     corrected
         Folders of tiles that people have corrected, for segmenters.
     begin_from
@@ -163,7 +163,7 @@ def system_of(folder: Path) -> str | None:
 
 
 def systems_that_train(trained: Trained) -> tuple[str, ...]:
-    """Return the names of the systems that train generators, or segmenters."""
+    """Return the names of the systems that train generators, segmenters, or critics."""
     return tuple(each for each in SYSTEMS if _trained_by(each) == trained)
 
 
@@ -177,6 +177,8 @@ def what_is_trained(folder: Path) -> Trained | None:
 
 
 def _trained_by(system: str) -> Trained:
+    if system == "critic":
+        return "critic"
     return "segmenter" if trains_segmenter(system) else "generator"
 
 

@@ -93,10 +93,11 @@ def reference_crop(crop: LabelledPicture, size: int, margin: int, random: np.ran
     """Return another place of a crop's tile, RGB ``uint8 (size, size, 3)``, turned and mirrored at random.
 
     It does not overlap the crop without its margin, because a discriminator that saw the same place twice would learn
-    it by heart (Hou et al. 2019, section 4.2). Where the tile has no room for that, it is what overlaps least.
+    it by heart (Hou et al. 2019, section 4.2). Where the tile has no room for that, it is what overlaps least. Of a
+    woven tile with a lender, it is any place of the lender.
     """
-    tile = crop.tile or crop
-    taken = crop.footprint
+    tile = crop.lender or crop.tile or crop
+    taken = None if crop.lender is not None else crop.footprint
     if taken is not None and margin:
         # A pixel of the crop covers about as much of the tile in both directions.
         taken = taken.expanded(-math.floor(margin * min(taken.shape) / crop.label_map.shape[0]))

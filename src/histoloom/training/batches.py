@@ -93,6 +93,8 @@ class Batches:
         What else is done to training crops, after they have been augmented as the recipe says.
     woven_share
         Share of the crops that are of woven tiles. Where there are none, all are real, and the other way round.
+    with_stains
+        Whether the stains of the crops' tiles come along with the references; to measure them takes a while.
     """
 
     data: TrainingData
@@ -105,6 +107,7 @@ class Batches:
     reference_size: int = 0
     vary: Vary | None = None
     woven_share: float = 0.0
+    with_stains: bool = True
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0."""
@@ -190,7 +193,7 @@ class Batches:
                 reference_crop(crop, self.reference_size, self.margin, keyed_generator(self.recipe.seed, key, place))
                 for place, crop in enumerate(crops, first)
             ]
-        return as_batch(crops, self.encode, others, self.margin, references)
+        return as_batch(crops, self.encode, others, self.margin, references, self.with_stains)
 
 
 def as_batch(
@@ -199,6 +202,7 @@ def as_batch(
     others: Sequence[LabelledPicture] | None = None,
     margin: int = 0,
     references: Sequence[NDArray[np.uint8]] | None = None,
+    with_stains: bool = True,
 ) -> Batch:
     """Return crops as the tensors that networks see; pictures are without the margin."""
     inner = slice(margin, -margin or None)
@@ -207,7 +211,7 @@ def as_batch(
         as_tensor([crop.image[inner, inner] for crop in crops]),
         None if others is None else _stacked([encode(crop) for crop in others]),
         None if references is None else as_tensor(references),
-        None if references is None else stain_rows([crop.stains for crop in crops]),
+        stain_rows([crop.stains for crop in crops]) if references is not None and with_stains else None,
         torch.tensor([crop.weight for crop in crops]) if any(crop.weight != 1 for crop in crops) else None,
     )
 

@@ -50,6 +50,8 @@ class LabelledPicture:
     weight
         How much a woven tile counts, 0 for not at all: its importance weight (Hou et al. 2019, section 3). Real tiles
         have 1.
+    lender
+        Of a woven tile, the real one whose look it has, where a system compares both.
     """
 
     image: NDArray[np.uint8]
@@ -60,6 +62,7 @@ class LabelledPicture:
     as_stained: NDArray[np.uint8] | None = None
     ignored: NDArray[np.bool_] | None = None
     weight: float = 1.0
+    lender: LabelledPicture | None = None
 
     @cached_property
     def stains(self) -> StainSummary:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from histoloom.errors import HistoloomError, RunError, TrainingError
-from histoloom.models import Bundle, BundleHeader, load_bundle, save_bundle
+from histoloom.models import Bundle, BundleHeader, JudgementFacts, load_bundle, save_bundle
 from histoloom.runs import BUNDLE, Run, run_locked
 from histoloom.training.batches import Batch, Batches, as_pictures
 from histoloom.training.beginning import (
@@ -53,7 +53,13 @@ from histoloom.training.previews import save_preview
 from histoloom.training.randomness import keyed_torch
 from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.stop_and_pause import Requests
-from histoloom.training.systems.contract import JudgedSystem, RememberingSystem, System, WeavingSystem
+from histoloom.training.systems.contract import (
+    CalibratedSystem,
+    JudgedSystem,
+    RememberingSystem,
+    System,
+    WeavingSystem,
+)
 from histoloom.training.systems.registry import system_for
 
 _WEIGHTS, _STEP, _WOVEN = range(101, 104)
@@ -185,7 +191,7 @@ class _Loop:
         self._batches = Batches(
             data, self.recipe, system.encode, system.compares_conditions, fabric.global_rank, fabric.world_size,
             system.margin, system.reference_size, self._judged.vary if self._judged else None,
-            self._judged.woven_share if self._judged else 0.0,
+            self._judged.woven_share if self._judged else 0.0, with_stains=self._judged is None,
         )  # fmt: skip
         self._validation: list[Batch] = []
         self._ended_early = False
@@ -344,7 +350,7 @@ class _Loop:
         with self._looking_on(self.saved_network):
             batches = self._validation[: self.recipe.previews]
             rows = [system.show(self.saved_network, batch.to(self.fabric.device)) for batch in batches]
-        self._save_preview(rows, "picture, nuclei, and where the network finds them")
+        self._save_preview(rows, system.shown)
 
     def _save_preview(self, rows: list[list[NDArray[np.uint8]]], what: str) -> None:
         path = self.run.preview_path(self.done)
@@ -405,9 +411,16 @@ class _Loop:
             tile_invariant=facts.tile_invariant,
             step=self.done,
             training_data=self.data.sources,
+            judges=self._judgement(),
         )
         weights = {name: np.asarray(each.cpu().numpy()) for name, each in self.saved_network.state_dict().items()}
         return Bundle(header, weights)
+
+    def _judgement(self) -> JudgementFacts | None:
+        if not isinstance(self.system, CalibratedSystem):
+            return None
+        with self._looking_on(self.saved_network):
+            return self.system.judgement(self.saved_network, [each.to(self.fabric.device) for each in self._validation])
 
 
 @contextmanager

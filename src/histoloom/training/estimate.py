@@ -75,6 +75,7 @@ def estimate_training(recipe: TrainingRecipe, data: TrainingData) -> TrainingEst
         reference_size=system.reference_size,
         vary=judged.vary if judged else None,
         woven_share=judged.woven_share if judged else 0.0,
+        with_stains=judged is None,
     )
     preparing = training = 0.0
     # The first step also chooses kernels and makes the optimizers' state.

@@ -28,6 +28,7 @@ from histoloom.recipes import Recipe
 from histoloom.tiles.looks import AnyLook, Look
 from histoloom.tiles.tile import Tile
 from histoloom.training.data import TrainingData
+from histoloom.training.systems.critic_recipe import CriticRecipe
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
 from histoloom.training.woven_folders import read_woven_folder
 from histoloom.writing import write_json
@@ -44,7 +45,7 @@ _CHOSEN = ("layouts", "layout_preset", "layout_side", "looks")
 
 
 def woven_tiles(
-    recipe: SegmenterRecipe,
+    recipe: SegmenterRecipe | CriticRecipe,
     data: TrainingData,
     folder: Path,
     *,
@@ -131,7 +132,7 @@ def _locked(folder: Path) -> Iterator[None]:
 class _Weaving:
     """Weaves the tiles of one order, whose parts have been checked."""
 
-    def __init__(self, recipe: SegmenterRecipe, data: TrainingData, generator: str) -> None:
+    def __init__(self, recipe: SegmenterRecipe | CriticRecipe, data: TrainingData, generator: str) -> None:
         self._recipe, self._data, self._reference = recipe, data, generator
         self._generator, self._header = generator_named(generator), generator_header(generator)
         self._settings = _settings(self._generator, self._header)
@@ -201,7 +202,7 @@ def _settings(chosen: Generator, header: BundleHeader | None) -> Recipe:
     return chosen.recipe_type(**values)
 
 
-def _looks(recipe: SegmenterRecipe, data: TrainingData, chosen: Generator) -> Sequence[AnyLook]:
+def _looks(recipe: SegmenterRecipe | CriticRecipe, data: TrainingData, chosen: Generator) -> Sequence[AnyLook]:
     if recipe.looks == "named":
         if not chosen.named_looks:
             raise TrainingError(
@@ -226,7 +227,7 @@ def _looks(recipe: SegmenterRecipe, data: TrainingData, chosen: Generator) -> Se
 class _Layouts:
     """The layout of each woven tile."""
 
-    def __init__(self, recipe: SegmenterRecipe, data: TrainingData) -> None:
+    def __init__(self, recipe: SegmenterRecipe | CriticRecipe, data: TrainingData) -> None:
         self._recipe, self._data = recipe, data
         self._tiles = [each for each in data.training if each.label_map.any()]
         self._traced: dict[int, Layout] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from histoloom.models import ConditionFacts
+from histoloom.models import ConditionFacts, JudgementFacts
 from histoloom.training.batches import Batch
 from histoloom.training.data import LabelledPicture
 from histoloom.training.recipe import TrainingRecipe
@@ -136,6 +136,8 @@ class JudgedSystem(System, Protocol):
 
     score: ClassVar[str]
     """Which of the values of `validate` that is; higher is better."""
+    shown: ClassVar[str]
+    """What the pictures of a preview's row are, in words."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -154,3 +156,11 @@ class JudgedSystem(System, Protocol):
 
     def show(self, network: nn.Module, batch: Batch) -> list[NDArray[np.uint8]]:
         """Return a row of a preview: pictures of one size, RGB ``uint8 (H, W, 3)``, of the batch's first crop."""
+
+
+@runtime_checkable
+class CalibratedSystem(JudgedSystem, Protocol):
+    """A system whose saved network judges what is real; its bundles say how its logits become probabilities."""
+
+    def judgement(self, network: nn.Module, batches: Sequence[Batch]) -> JudgementFacts:
+        """Return what bundles say of that, measured on held-out crops."""

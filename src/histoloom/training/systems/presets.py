@@ -104,6 +104,11 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         CODE: _REFINER_OF_THE_CODE,
         GPU: _GPU | {"history": 8000},
     },
+    "critic": {
+        FAST_LOOK: _FAST | {"steps": 400, "validation_crops": 32},
+        PAPER: {},
+        GPU: _GPU | {"steps": 20_000, "crop_size": 221, "batch_size": 32},
+    },
     "loom": {
         FAST_LOOK: _FAST | {"steps": 1000, "width": 12, "discriminator_width": 24, "batch_size": 2},
         PAPER: {},
@@ -116,8 +121,8 @@ def presets_of(system: str) -> dict[str, dict[str, Any]]:
     """Return a system's presets: the values by which each differs from the recipe's defaults.
 
     ``"fast look"`` shows within minutes on a laptop's processor whether the data do, ``"paper"`` is the published
-    training, and ``"gpu"`` sees as many crops in larger batches, in bf16. No paper describes loom: its ``"paper"`` is
-    the recipe's defaults, and its ``"gpu"`` a longer training.
+    training, and ``"gpu"`` sees as many crops in larger batches, in bf16. No paper describes loom and critic: their
+    ``"paper"`` is the recipe's defaults, and their ``"gpu"`` a longer training.
 
     Raises
     ------

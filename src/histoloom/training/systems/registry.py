@@ -31,6 +31,10 @@ SYSTEMS: dict[str, tuple[str, str]] = {
         "histoloom.training.systems.segmenter_recipe:SegmenterRecipe",
         "histoloom.training.systems.segmenter:SegmenterTraining",
     ),
+    "critic": (
+        "histoloom.training.systems.critic_recipe:CriticRecipe",
+        "histoloom.training.systems.critic:CriticTraining",
+    ),
 }
 """Name -> where recipe and system live, as ``module:attribute``."""
 

@@ -58,6 +58,7 @@ class SegmenterTraining:
     recipe_type: ClassVar[type[TrainingRecipe]] = SegmenterRecipe
     saved: ClassVar[str] = "segmenter"
     score: ClassVar[str] = "dice"
+    shown: ClassVar[str] = "picture, nuclei, and where the network finds them"
     facts = NetworkFacts("segmenter", "running statistics", halo=None, tile_invariant=False)
     margin = reference_size = 0
     relative_rates: ClassVar[Mapping[str, float]] = {}
