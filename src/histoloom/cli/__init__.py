@@ -59,6 +59,16 @@ app.command(_bundles)
 _bundles.command("histoloom.cli.bundles:list_", name="list", help="List shipped bundles and your own.")
 _bundles.command("histoloom.cli.bundles:import_", name="import", help="Check bundles and copy them to your own.")
 _bundles.command("histoloom.cli.bundles:inspect", name="inspect", help="Show what a bundle says of itself.")
+_bundles.command(
+    "histoloom.cli.bundles:discriminator",
+    name="discriminator",
+    help="Write the discriminator of a training as a bundle that weighs.",
+)
+_bundles.command(
+    "histoloom.cli.bundles:calibrate",
+    name="calibrate",
+    help="Calibrate a discriminator on held-out real and woven tiles.",
+)
 _train = App(name="train", help="Train a system on tiles with labelled nuclei, or go on with a run.")
 app.command(_train)
 _train.command("histoloom.cli.training:loom", name="loom", help="Train loom, the house generator.")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from histoloom.errors import BundleError
 from histoloom.generators.registry import generator_named
 from histoloom.models import (
     BUNDLE_SUFFIX,
+    Bundle,
     BundleHeader,
     bundle_name,
     bundle_path,
     import_bundle,
     inspect_bundle,
     known_bundles,
+    save_bundle,
 )
 from histoloom.models.shipped import shipped_folder
 
@@ -69,6 +74,69 @@ def inspect(bundle: str, /) -> int:
     sys.stdout.write(f"{facts}\n")
     if looks:
         sys.stdout.write(f"Looks by name: {', '.join(looks)}\n")
+    return 0
+
+
+def discriminator(run: Path, /, *, output: Annotated[Path, Parameter(name=["--output", "-o"])]) -> int:
+    """Write the discriminator of a training as a bundle, with which 'histoloom weigh' can weigh.
+
+    It is that of the newest checkpoint, and its logits are not calibrated: 'histoloom bundles calibrate' does that.
+
+    Parameters
+    ----------
+    run
+        The folder of a training of pix2pix, mode-seeking-pix2pix, loom or a refiner.
+    output
+        The bundle, a name ending in .safetensors.
+    """
+    from histoloom.runs import Run
+    from histoloom.training.discriminator_bundles import discriminator_bundle
+
+    header = save_bundle(discriminator_bundle(Run.open(run)), output)
+    sys.stdout.write(f"{output.stem}: {_in_short(header)}\n")
+    return 0
+
+
+def calibrate(
+    bundle: str,
+    /,
+    *,
+    real: Path,
+    woven: Path,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    reference: Path | None = None,
+    pixel_size: float | None = None,
+) -> int:
+    """Calibrate a discriminator on tiles that it was not trained on, so that its probabilities are true.
+
+    Parameters
+    ----------
+    bundle
+        A discriminator's file, or the name of a shipped or own bundle.
+    real
+        Folder of held-out real tiles. For critics that compare, picture and reference are cut from each.
+    woven
+        Folder of held-out woven tiles.
+    output
+        The calibrated bundle, a name ending in .safetensors.
+    reference
+        A real tile or a folder of them that woven tiles are held against (default: the real tiles).
+    pixel_size
+        µm per pixel of the tiles (default: what each says, else the critic's).
+    """
+    from histoloom.importance.calibrating import calibrate as calibrated_on
+    from histoloom.importance.critic import Critic
+
+    critic = Critic.load(bundle)
+    found = calibrated_on(critic, real, woven, reference=reference, pixel_size=pixel_size)
+    save_bundle(Bundle(critic.header.model_copy(update={"judges": found.facts}), critic.weights), output)
+    for note in found.notes:
+        sys.stderr.write(f"{note}\n")
+    facts = found.facts
+    sys.stdout.write(
+        f"{output.stem}: slope {facts.slope:.3g}, intercept {facts.intercept:.3g}, ratio {facts.ratio:.3g}; "
+        f"calibration error on every second tile {found.error_before:.3f} before and {found.error_after:.3f} after\n"
+    )
     return 0
 
 

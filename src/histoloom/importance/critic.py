@@ -43,7 +43,7 @@ class Critic:
         import torch
 
         self._judge: JudgingNetwork = build_judge(bundle, name)
-        self.header, self.name = bundle.header, name
+        self.header, self.weights, self.name = bundle.header, bundle.weights, name
         self.facts = _facts(self._judge, bundle, name)
         self._encoding = self.header.encoding(name) if self._judge.sees_condition else None
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

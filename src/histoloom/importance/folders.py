@@ -97,7 +97,7 @@ def weigh_folder(
         If ``should_stop`` said so.
     """
     opened = open_tile_folder(folder, pixel_size, labels_required=critic.needs_layout)
-    references = _References(reference) if critic.needs_reference else None
+    references = References(reference) if critic.needs_reference else None
     judged: list[tuple[TilePair, Judgement, str]] = []
     notes: list[str] = []
     if reference is not None and references is None:
@@ -107,7 +107,7 @@ def weigh_folder(
             raise Stopped(f"Stopped after {done - 1} of {len(opened.pairs)} tiles; nothing was written.")
         beside = None if references is None else references.of(pair)
         try:
-            judgement = _judged(opened, pair, critic, beside, pixel_size)
+            judgement = judged_tile(opened, pair, critic, None if beside is None else beside.pixels, pixel_size)
         except HistoloomError as error:
             raise ImportanceError(f"'{pair.image_path.name}' cannot be weighed: {error}") from error
         patient = pair.patient or (beside.patient if beside is not None else "")
@@ -130,26 +130,71 @@ def weigh_folder(
     return WeighedFolder(tuple(sorted(decided, key=lambda each: each.file)), tuple(notes))
 
 
-def _judged(
-    folder: TileFolder, pair: TilePair, critic: Critic, beside: _Reference | None, pixel_size: float | None
+def judged_tile(
+    folder: TileFolder,
+    pair: TilePair,
+    critic: Critic,
+    reference: NDArray[np.uint8] | None,
+    pixel_size: float | None = None,
 ) -> Judgement:
+    """Return what a critic says of a tile of a folder.
+
+    Parameters
+    ----------
+    folder, pair
+        Which tile; its layout is read where the critic sees it.
+    critic
+        Who judges.
+    reference
+        RGB ``uint8 (H, W, 3)``, where the critic compares.
+    pixel_size
+        µm per pixel (default: what the tile says, else the critic's).
+
+    Raises
+    ------
+    ImportanceError
+        If the tile cannot be judged.
+    TileError, LayoutError
+        If a file is damaged.
+    """
     with ExitStack() as stack:
         tile, layout = folder.open(pair.id) if critic.needs_layout else (open_tile(pair.image_path), None)
         stack.enter_context(tile)
         size = pixel_size or tile.pixel_size or critic.pixel_size
-        return critic.judge(tile.read(), size, reference=None if beside is None else beside.pixels, layout=layout)
+        return critic.judge(tile.read(), size, reference=reference, layout=layout)
 
 
 @dataclass(frozen=True, eq=False)
-class _Reference:
-    """A real tile that a woven one is held against; its patient, where it is the woven one's as well."""
+class Reference:
+    """A real tile that a woven one is held against.
+
+    Parameters
+    ----------
+    pixels
+        RGB ``uint8 (H, W, 3)``.
+    patient
+        The woven one's, where that is known; else empty.
+    """
 
     pixels: NDArray[np.uint8]
     patient: str = ""
 
 
-class _References:
-    """The real tiles that woven ones are held against; none is read before it is wanted."""
+class References:
+    """The real tiles that woven ones are held against; none is read before it is wanted.
+
+    Parameters
+    ----------
+    path
+        A tile, or a folder of tiles.
+
+    Raises
+    ------
+    ImportanceError
+        If there is no path.
+    TileError
+        If the folder holds no tiles.
+    """
 
     def __init__(self, path: str | Path | None) -> None:
         if path is None:
@@ -165,13 +210,13 @@ class _References:
         self._by_look: dict[str, TilePair] | None = None
         self._last: tuple[TilePair, NDArray[np.uint8]] | None = None
 
-    def of(self, woven: TilePair) -> _Reference:
-        """Return what a woven tile is held against."""
+    def of(self, woven: TilePair) -> Reference:
+        """Return what a woven tile is held against; see `weigh_folder`."""
         found = self._source_of(woven)
         if found is not None:
-            return _Reference(self._pixels(found), found.patient or "")
+            return Reference(self._pixels(found), found.patient or "")
         alike = [each for each in self._pairs if woven.patient is not None and each.patient == woven.patient]
-        return _Reference(self._pixels((alike or self._pairs)[0]), woven.patient or "")
+        return Reference(self._pixels((alike or self._pairs)[0]), woven.patient or "")
 
     def _source_of(self, woven: TilePair) -> TilePair | None:
         """Return the tile that a woven one was made from, as far as record and name tell."""

@@ -49,11 +49,13 @@ class CriticJudge(_Unpadded):
 
     def prepared_reference(self, reference: NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what is usual in the middle of a reference."""
-        return self.network.usual(self._middle(reference))
+        mean, spread = self.network.usual(self._middle(reference))
+        return mean, spread
 
     def logits(self, picture: torch.Tensor, condition: torch.Tensor | None, reference: Any) -> torch.Tensor:  # noqa: ARG002
         """Return logits ``(h, w)``; see `JudgingNetwork.logits`."""
-        return self.network.judged(picture, reference)[0, 0]
+        found: torch.Tensor = self.network.judged(picture, reference)
+        return found[0, 0]
 
 
 class RefinerJudge(_Unpadded):
