@@ -105,6 +105,11 @@ _study.command(
     name="canny-label",
     help="Compare segmenters trained with and without tiles that pix2pix wove.",
 )
+_study.command(
+    "histoloom.cli.studies:label_or_synthesize",
+    name="label-or-synthesize",
+    help="Compare segmenters trained on labels with those trained on woven tiles and no label at all.",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

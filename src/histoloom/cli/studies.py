@@ -15,6 +15,8 @@ from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.studies.canny_label_recipe import PRESETS as CANNY_LABEL_PRESETS
 from histoloom.studies.canny_label_recipe import CannyLabelStudyRecipe
+from histoloom.studies.label_or_synthesize_recipe import PRESETS as LABEL_OR_SYNTHESIZE_PRESETS
+from histoloom.studies.label_or_synthesize_recipe import LabelOrSynthesizeRecipe
 from histoloom.studies.mode_seeking_recipe import PRESETS, ModeSeekingStudyRecipe
 
 if TYPE_CHECKING:
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
     _Options = Mapping[str, Any] | None
     _CannyLabelOptions = Mapping[str, Any] | None
+    _LabelOrSynthesizeOptions = Mapping[str, Any] | None
 else:
     _Options = recipe_options({"Recipe": ModeSeekingStudyRecipe})
     _CannyLabelOptions = recipe_options({"Recipe": CannyLabelStudyRecipe})
+    _LabelOrSynthesizeOptions = recipe_options({"Recipe": LabelOrSynthesizeRecipe})
 
 
 def mode_seeking(
@@ -131,6 +135,68 @@ def canny_label(
             data,
             output,
             only=only or (),
+            tile_pixel_size=tile_pixel_size,
+            licences=licence or (),
+            on_cell=tell,
+            should_stop=should_stop,
+        )
+    sys.stdout.write(markdown_report(results))
+    return 0
+
+
+def label_or_synthesize(
+    *,
+    data: Annotated[list[Path], Parameter(negative="")],
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    preset: Literal["small", "paper"] = "small",
+    only: list[str] | None = None,
+    recipe: Path | None = None,
+    organ: Annotated[list[str] | None, Parameter(negative="")] = None,
+    tile_pixel_size: float | None = None,
+    licence: Annotated[list[str] | None, Parameter(negative="")] = None,
+    fields: _LabelOrSynthesizeOptions = None,
+) -> int:
+    """Train segmenters on real labels and, universally, on woven tiles without any, and score them on real tiles.
+
+    The folder gets a run for each cell of the grid, the woven tiles, results.json, results.md, values.csv and
+    differences.svg. Ctrl+C stops after a checkpoint; the same line goes on, and does not repeat what is finished.
+
+    Parameters
+    ----------
+    data
+        Folder of tiles and their labels, in any format that is recognized; may be given several times. Labels are for
+        the supervised arms and for scoring; universal ones never read them.
+    output
+        The study's folder; a new one, or that of the study to go on with.
+    preset
+        'small' trains one narrow segmenter on few woven tiles, for a CPU; 'paper' both of the paper's at its sizes.
+    only
+        An arm, such as 'hover-unet-uniform', or one cell, such as 'hover-unet-uniform-seed-0'; may be given several
+        times.
+    recipe
+        JSON file with fields of the recipe; options say more than it.
+    organ
+        What tissue each folder is of, in the same order, where its table does not tell (default: the folder's name).
+    tile_pixel_size
+        µm per pixel of the tiles (default: what their files say, else 0.25).
+    licence
+        Licence of each data set, in the same order, which bundles carry.
+    fields
+        The recipe's fields.
+    """
+    settings = recipe_from_options(
+        LabelOrSynthesizeRecipe, fields, file=recipe, preset=LABEL_OR_SYNTHESIZE_PRESETS[preset]
+    )
+    from histoloom.studies.label_or_synthesize import run_label_or_synthesize_study
+    from histoloom.studies.label_or_synthesize_report import markdown_report
+
+    with _told_on_screen() as (tell, should_stop):
+        results = run_label_or_synthesize_study(
+            settings,
+            data,
+            output,
+            only=only or (),
+            organs=organ or (),
             tile_pixel_size=tile_pixel_size,
             licences=licence or (),
             on_cell=tell,

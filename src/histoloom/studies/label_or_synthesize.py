@@ -1,0 +1,243 @@
+"""The study of Hou et al. (2019, section 5): whether segmenters that learn without labels are good enough."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoloom.errors import RunError, Stopped, TrainingError
+from histoloom.runs import Run
+from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
+from histoloom.studies.label_or_synthesize_recipe import (
+    ACROSS,
+    BOTH,
+    GROWING,
+    WEIGHTED,
+    WITHIN,
+    LabelOrSynthesizeRecipe,
+)
+from histoloom.studies.label_or_synthesize_report import write_report
+from histoloom.studies.label_or_synthesize_results import CellResult, StudyResults
+from histoloom.studies.label_or_synthesize_scores import TileScores, score_floor, score_segmenter
+from histoloom.studies.label_or_synthesize_tiles import StudyTiles, read_typed_tiles
+from histoloom.studies.label_or_synthesize_weaving import WovenSet, woven_set
+from histoloom.studies.study_folder import begin_study
+from histoloom.tiles.normalization import ColorStatistics
+from histoloom.training.data import TrainingData
+from histoloom.training.events import OnEvent
+from histoloom.writing import write_json
+
+SCORES, FLOOR, WEIGHTS, RUNS, WOVEN = "scores.json", "floor.json", "weights.json", "runs", "woven"
+_NAME = "label-or-synthesize"
+
+
+def run_label_or_synthesize_study(
+    recipe: LabelOrSynthesizeRecipe,
+    data: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    only: Sequence[str] = (),
+    organs: Sequence[str] = (),
+    tile_pixel_size: float | None = None,
+    licences: Sequence[str] = (),
+    on_cell: OnCell | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> StudyResults:
+    """Train supervised and universal segmenters, score them on held-out real tiles, and write what came out.
+
+    Types of tissue are organs, where folders tell them. *Supervised within types* learns from labelled tiles of all
+    types; *across types* from those of all but the ones that it is scored on; *universal* from woven tiles alone, whose
+    looks real ones of all types lend without their labels. A study that was killed goes on where it was. After every
+    cell the report in the folder is that of all cells which are finished.
+
+    Parameters
+    ----------
+    recipe
+        What is trained and scored.
+    data
+        Folders of tiles with labels; see `histoloom.layouts.tile_folders.open_tile_folder`.
+    folder
+        Of the study: a new or empty one, or that of the study to go on with.
+    only
+        Names of arms, such as ``"hou-unet-uniform"``, or of cells; nothing for all.
+    organs, licences
+        Of each folder, in order; see `read_typed_tiles`.
+    tile_pixel_size
+        µm per pixel of all tiles (default: what each file says, else 0.25).
+    on_cell
+        Told of each cell as its turn comes.
+    should_stop
+        Asked after each training step and each woven tile.
+
+    Returns
+    -------
+    StudyResults
+        Of all cells that are finished, also of those that were not named.
+
+    Raises
+    ------
+    RunError
+        If the folder holds another study, one of other settings or tiles, or something else.
+    RecipeError
+        If there is no arm or cell of a name, or the study is of a later version with other settings.
+    Stopped
+        If someone asked to stop.
+    TrainingError, TileError, LayoutError, WriteError
+        As `read_typed_tiles` and `histoloom.training.engine.train`.
+    """
+    paths = [Path(each).resolve() for each in data]
+    if not paths:
+        raise TrainingError("The study needs tiles with labels to score on; give at least one folder of them.")
+    if len({path.name for path in paths}) != len(paths):
+        raise TrainingError("Two folders of tiles have the same name, which tells results apart; rename one of them.")
+    tiles = read_typed_tiles(paths, recipe, organs=organs, tile_pixel_size=tile_pixel_size, licences=licences)
+    study = _Study(recipe, tiles, Path(folder))
+    plan = list(study.plan())
+    named = set(chosen_cells([cell for _, _, cell in plan], only))
+    study.begin()
+    plan = [each for each in plan if each[2] in named]
+    for index, (arm, part, cell) in enumerate(plan):
+        if should_stop is not None and should_stop():
+            raise Stopped("Stopped; the same line goes on from there.")
+        on_event = on_cell(cell, index, len(plan)) if on_cell is not None else None
+        study.finish(arm, part, cell, on_event, should_stop)
+    return study.report()
+
+
+@dataclass(frozen=True, eq=False)
+class _Study:
+    recipe: LabelOrSynthesizeRecipe
+    tiles: StudyTiles
+    folder: Path
+
+    def begin(self) -> None:
+        """Say in the folder which study it holds, or check that it holds this one; and score the floor."""
+        data = {each.name: each.model_dump(mode="json") for each in self.tiles.sources}
+        begin_study(self.folder, _NAME, self.recipe, data, growing=GROWING, split=self.tiles.split)
+        if self._floor() is None:
+            write_json(self.folder / FLOOR, score_floor(self.tiles.test, self.tiles.pixel_size).as_json())
+
+    def plan(self) -> Iterator[tuple[str, int, Cell]]:
+        """Yield arm, part and cell of one seed after the other; a critic has no arm."""
+        for seed in range(self.recipe.seeds):
+            cells = self.recipe.segmenter_cells(seed, len(self.tiles.groups))
+            yield from ((arm, part, cell) for _, arm, part, cell in cells if arm != WEIGHTED)
+            if self.recipe.needs_critic:
+                yield "", 0, self.recipe.critic_cell(seed)
+            yield from ((arm, part, cell) for _, arm, part, cell in cells if arm == WEIGHTED)
+
+    def finish(
+        self, arm: str, part: int, cell: Cell, on_event: OnEvent | None, should_stop: Callable[[], bool] | None
+    ) -> None:
+        """Train a cell to its end, and score it if it is one of a segmenter."""
+        if not arm:
+            if finished_run(cell, self._runs) is None:
+                self._train_critic(cell, on_event, should_stop)
+            return
+        if self._scored(cell) is not None:
+            return
+        data = self._data(arm, part, cell, on_event, should_stop)
+        run = train_cell(cell, data, self._runs, on_event=on_event, should_stop=should_stop)
+        if run.bundle is None:
+            raise RunError(f"The run '{run.folder.name}' is not finished; train it to its end first.")
+        # Late, because importing torch takes seconds.
+        from histoloom.segmenters.segmenter import Segmenter
+
+        learnt = [*data.training, *data.woven]
+        colors = ColorStatistics.mean_of([ColorStatistics.of(each.image) for each in _with_tissue(learnt)])
+        scores = score_segmenter(Segmenter.load(run.bundle), self.tiles.test, self.tiles.pixel_size, colors)
+        # Last, because it says that the cell is done.
+        write_json(run.folder / SCORES, scores.as_json())
+        self.report()
+
+    def report(self) -> StudyResults:
+        """Write the report of all finished cells of the grid."""
+        results = self._results()
+        write_report(results, self.folder)
+        return results
+
+    @property
+    def _runs(self) -> Path:
+        return self.folder / RUNS
+
+    def _data(
+        self, arm: str, part: int, cell: Cell, on_event: OnEvent | None, should_stop: Callable[[], bool] | None
+    ) -> TrainingData:
+        if arm in (WITHIN, ACROSS):
+            return self.tiles.labelled(self.tiles.groups[part] if arm == ACROSS else ())
+        woven = self._woven(cell.seed, should_stop)
+        if arm == WEIGHTED:
+            return woven.alone(self._weigh(cell.seed, woven, on_event, should_stop))
+        return woven.beside(self.tiles.labelled()) if arm == BOTH else woven.alone()
+
+    def _woven(self, seed: int, should_stop: Callable[[], bool] | None) -> WovenSet:
+        return woven_set(self.recipe, self.tiles, seed, self.folder / WOVEN / f"seed-{seed}", should_stop)
+
+    def _train_critic(self, cell: Cell, on_event: OnEvent | None, should_stop: Callable[[], bool] | None) -> Run:
+        data = self._woven(cell.seed, should_stop).for_critic(self.recipe.held_out_share)
+        return train_cell(cell, data, self._runs, on_event=on_event, should_stop=should_stop)
+
+    def _weigh(
+        self, seed: int, woven: WovenSet, on_event: OnEvent | None, should_stop: Callable[[], bool] | None
+    ) -> NDArray[np.float64]:
+        kept = self._weights(seed)
+        if kept is not None and len(kept) == len(woven.pictures):
+            return kept
+        from histoloom.importance.critic import Critic
+
+        run = self._train_critic(self.recipe.critic_cell(seed), on_event, should_stop)
+        if run.bundle is None:
+            raise RunError(f"The run '{run.folder.name}' is not finished; train it to its end first.")
+        weights = woven.weights(Critic.load(run.bundle), (self.recipe.least_weight, self.recipe.largest_weight))
+        write_json(self._runs / self.recipe.critic_cell(seed).name / WEIGHTS, weights.tolist())
+        return weights
+
+    def _weights(self, seed: int) -> NDArray[np.float64] | None:
+        values = _read(self._runs / self.recipe.critic_cell(seed).name / WEIGHTS)
+        return np.array(values, np.float64) if isinstance(values, list) else None
+
+    def _scored(self, cell: Cell) -> CellResult | None:
+        """Return a segmenter's cell that is finished and scored, or None."""
+        run = finished_run(cell, self._runs)
+        if run is None or not (run.folder / SCORES).is_file():
+            return None
+        return CellResult(run, TileScores.from_json(_read(run.folder / SCORES), len(self.tiles.test)))
+
+    def _floor(self) -> TileScores | None:
+        path = self.folder / FLOOR
+        return TileScores.from_json(_read(path), len(self.tiles.test)) if path.is_file() else None
+
+    def _results(self) -> StudyResults:
+        recipe, seeds = self.recipe, range(self.recipe.seeds)
+        cells = {
+            (architecture, arm, part, seed): scored
+            for seed in seeds
+            for architecture, arm, part, cell in recipe.segmenter_cells(seed, len(self.tiles.groups))
+            if (scored := self._scored(cell)) is not None
+        }
+        critics = {
+            seed: run
+            for seed in seeds
+            if recipe.needs_critic and (run := finished_run(recipe.critic_cell(seed), self._runs)) is not None
+        }
+        weights = {seed: each for seed in critics if (each := self._weights(seed)) is not None}
+        return StudyResults(recipe, self.tiles, cells, critics, self._floor(), weights)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _with_tissue(pictures: Sequence[Any]) -> list[Any]:
+    from histoloom.tiles.stains import tissue_mask
+
+    return [each for each in pictures if tissue_mask(each.image).any()]
