@@ -22,6 +22,7 @@ from histoloom.importance import (
     read_weights,
     write_weights,
 )
+from histoloom.layouts.tile_folders import open_tile_folder
 
 
 def weigh(
@@ -66,6 +67,9 @@ def weigh(
         )
     earlier = read_weights(output) if output.is_file() else []
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
+    open_tile_folder(folder, labels_required=False)
+    if reference is not None and reference.is_dir():
+        open_tile_folder(reference, labels_required=False)
     from histoloom.importance.critic import Critic
     from histoloom.importance.folders import weigh_folder
 
