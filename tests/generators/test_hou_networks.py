@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from histoloom.generators.networks.hou_discriminator import HouDiscriminator, discriminator_from_recipe
-from histoloom.generators.networks.hou_reference import LEAST_REFERENCE, ReferenceBranch
+from histoloom.generators.networks.hou_reference import LEAST_REFERENCE, ReferenceBranch, strengthen_as_he
 from histoloom.generators.networks.hou_refiner import BLOCKS, HouRefiner, refiner_from_recipe
 
 
@@ -113,3 +113,25 @@ def test_recipes_say_which_networks_they_are_of():
     assert len(refiner_from_recipe(recipe).blocks) == 5
     assert len(refiner_from_recipe(recipe | {"blocks": 2}).blocks) == 2
     assert layers_of(discriminator_from_recipe(recipe)) == (21, 6)
+    assert discriminator_from_recipe(recipe | {"detail_gain": 2.0}).detail_gain == 2.0
+
+
+def test_with_hes_weights_signals_keep_their_strength_through_the_discriminator():
+    torch.manual_seed(0)
+    network, picture, reference = HouDiscriminator(8), 2 * torch.rand(4, 3, 52, 52) - 1, torch.rand(4, 3, 40, 40)
+    with torch.no_grad():
+        weak = network(picture, reference).std()
+        strengthen_as_he(network)
+        assert network(picture, reference).std() > 10 * weak
+
+
+def test_a_discriminator_that_is_shown_detail_has_the_same_layers_and_sees_a_little_farther():
+    torch.manual_seed(0)
+    plain, keen = HouDiscriminator(4), HouDiscriminator(4, detail_gain=4.0)
+    assert layers_of(keen) == layers_of(plain)
+    assert keen.receptive_field == plain.receptive_field + 4
+    keen.load_state_dict(plain.state_dict())
+    flat, reference = torch.full((1, 3, 56, 56), 0.25), torch.full((1, 3, 40, 40), -0.5)
+    judged = keen(flat, reference)
+    assert judged.shape == (1, 1, 1, 1)
+    torch.testing.assert_close(judged, plain(flat[..., 2:-2, 2:-2], reference))

@@ -48,6 +48,15 @@ def with_vector(features: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
     return torch.cat([features, vector.expand(-1, -1, *features.shape[-2:])], 1)
 
 
+def strengthen_as_he(network: nn.Module) -> None:
+    """Enlarge Glorot's weights so that leaky ReLUs do not weaken what goes through many layers (He et al. 2015)."""
+    gain = nn.init.calculate_gain("leaky_relu", SLOPE)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.mul_(gain)
+
+
 def initialize_as_glorot(network: nn.Module) -> None:
     """Draw the weights of convolutions as the authors' code does (Glorot & Bengio 2010, equation 16), biases 0."""
     for module in network.modules():

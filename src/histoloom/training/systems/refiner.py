@@ -13,6 +13,7 @@ from torch import nn
 
 from histoloom.errors import TrainingError
 from histoloom.generators.networks.hou_discriminator import discriminator_from_recipe
+from histoloom.generators.networks.hou_reference import strengthen_as_he
 from histoloom.generators.networks.hou_refiner import BLOCKS, refiner_from_recipe, refiner_margin
 from histoloom.segmenters.nucleus_maps import centre_map
 from histoloom.segmenters.registry import build_segmenter
@@ -100,6 +101,8 @@ class Refiner:
             "refiner": refiner_from_recipe(recipe),
             "discriminator": discriminator_from_recipe(recipe),
         }
+        if self.recipe.discriminator_start == "he":
+            strengthen_as_he(networks["discriminator"])
         if self.recipe.learner_updates:
             settings = {"width": self.recipe.learner_width} if self.recipe.learner_width else {}
             networks["learner"] = build_segmenter(self.recipe.learner, 1, settings)

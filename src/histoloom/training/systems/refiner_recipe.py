@@ -52,6 +52,18 @@ class RefinerRecipe(MomentumRecipe):
     discriminator_width: int = recipe_field(
         32, "Discriminator width", "Channels of the discriminator's first layers.", ge=1, le=512
     )
+    discriminator_start: Literal["glorot", "he"] = recipe_field(
+        "glorot",
+        "Discriminator start",
+        "How large its first weights are: as in the authors' code, or so large that signals keep their strength (He et "
+        "al. 2015), which saves hundreds of steps.",
+    )
+    detail_gain: float = recipe_field(
+        0.0,
+        "Detail gain",
+        "How many times as strong fine detail is added to what the discriminator sees; 0 is the published one.",
+        ge=0.0, le=100.0,
+    )  # fmt: skip
     discriminator_pace: float = recipe_field(
         10.0, "Discriminator pace", "The discriminator's learning rate over the refiner's.", gt=0.0, le=1e4
     )
