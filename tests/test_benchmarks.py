@@ -33,6 +33,7 @@ PROMISED = {
     "segment.py": {"segment_1000_s"},
     "scores.py": {"all_but_hausdorff_ms", "hausdorff_ms", "agreement_ms"},
     "structure.py": {"structure_1000_worst_ms"},
+    "weights.py": {"weight_map_512_ms"},
     "training.py": {"step_ratio_equal_precision", "speedup_over_bare_float32", "data_wait_fraction"},
 }
 

@@ -61,7 +61,9 @@ def test_every_command_is_used_by_a_contribution():
 def test_the_docks_take_the_viewer_by_its_name(plugins):
     widgets = {each.display_name: each for each in CONTRIBUTIONS.widgets}
 
-    assert list(widgets) == ["Tiles", "Layout", "Structure", "Weave", "Train generator", "Train segmenter", "Compare"]
+    assert tuple(widgets) == (
+        "Tiles", "Layout", "Structure", "Weave", "Train generator", "Train segmenter", "Compare", "Weights",
+    )  # fmt: skip
     for each in widgets.values():
         parameters = list(inspect.signature(plugins.commands.get(each.command)).parameters)
         assert parameters[0] == "napari_viewer"

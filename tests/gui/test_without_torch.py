@@ -58,5 +58,5 @@ def test_all_docks_and_live_weaving_leave_torch_unimported(tmp_path):
         env=dict(os.environ, HISTOLOOM_MODELS=str(tmp_path)),
     )
 
-    docks = ["Compare", "Layout", "Structure", "Tiles", "Train generator", "Train segmenter", "Weave"]
+    docks = ["Compare", "Layout", "Structure", "Tiles", "Train generator", "Train segmenter", "Weave", "Weights"]
     assert finished.stdout.splitlines()[-1:] == [f"{docks} False"], finished.stderr[-2000:]

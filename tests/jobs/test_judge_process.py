@@ -66,7 +66,7 @@ def test_a_reference_is_used_and_its_want_is_told(process: JudgeProcess, tmp_pat
 def test_what_the_critic_refuses_arrives_as_its_sentence(
     process: JudgeProcess, critic: Path, tmp_path: Path, picture: np.ndarray
 ) -> None:
-    with pytest.raises(ImportanceError, match="0.25 µm per pixel and 'small.safetensors' was trained at 0.5"):
+    with pytest.raises(ImportanceError, match=r"0\.25 µm per pixel and .small\.safetensors. was trained at 0\.5"):
         process.judge(Order(critic, picture, 0.25))
     with pytest.raises(ImportanceError, match="give a larger picture"):
         process.judge(Order(critic, picture[:40, :40], 0.5))

@@ -24,10 +24,11 @@ LAYOUT, SKETCH, CENTROIDS, WOVEN, TILE = "layout", "sketch", "centroids", "woven
 STRUCTURE, PREVIEW = "structure", "training preview"
 TISSUE, AGREEMENT = "tissue", "agreement"
 PREDICTION, IGNORE = "prediction", "ignore"
+WEIGHTS, JUDGED = "weights", "judged tile"
 _BOTTOM_TO_TOP = (
-    TILE, WOVEN, PREVIEW, STRUCTURE, TISSUE, IGNORE, LAYOUT, PREDICTION, AGREEMENT, SKETCH, CENTROIDS,
+    TILE, WOVEN, PREVIEW, JUDGED, WEIGHTS, STRUCTURE, TISSUE, IGNORE, LAYOUT, PREDICTION, AGREEMENT, SKETCH, CENTROIDS,
 )  # fmt: skip
-_OF_OWN_SIZE = frozenset({TILE, PREVIEW, TISSUE, AGREEMENT, PREDICTION})
+_OF_OWN_SIZE = frozenset({TILE, PREVIEW, TISSUE, AGREEMENT, PREDICTION, WEIGHTS, JUDGED})
 _FEW_DIFFERENCES = 0.02
 _FOUND = (0.0, 1.0, 0.0, 1.0)
 _LEFT_OUT = (0.35, 0.35, 0.35, 1.0)
@@ -181,11 +182,40 @@ class CanvasLayers:
                 AGREEMENT, lambda viewer: viewer.add_labels(values.copy(), name="Agreement", **options)
             )
             layer.editable = False
-        for name, value in placing.items():
-            # Units are objects in a layer and may be names here.
-            if [str(each) for each in getattr(layer, name)] != [str(each) for each in value]:
-                setattr(layer, name, value)
+        _put(layer, placing)
         return layer
+
+    def weights(self, weights: NDArray[np.float32], placing: Mapping[str, Any]) -> Image:
+        """Show how much each place of a picture counts, float32 ``(H, W)`` of any size, in the one layer for it.
+
+        Parameters
+        ----------
+        weights
+            What is shown; copied.
+        placing
+            ``scale``, ``translate`` and ``units``, as napari's layers have them.
+        """
+        layer = self.find(WEIGHTS)
+        if layer is not None and tuple(layer.data.shape) == weights.shape:
+            np.copyto(layer.data, weights)
+            layer.refresh(thumbnail=False, extent=False, highlight=False)
+        elif layer is not None:
+            layer.data = weights.copy()
+        else:
+            options = {"axis_labels": ("y", "x"), "metadata": {ROLE_KEY: WEIGHTS}, "opacity": 0.75, **placing}
+            layer = self._reused(WEIGHTS, lambda viewer: viewer.add_image(weights.copy(), name="Weights", **options))
+        _put(layer, placing)
+        return layer
+
+    def judged(self, pixels: NDArray[np.uint8], placing: Mapping[str, Any], name: str) -> Image:
+        """Show a woven tile of a folder, RGB uint8 of any size, in the one layer for it; see `weights`."""
+        layer = self.find(JUDGED)
+        if layer is not None:
+            layer.data, layer.name = pixels, name
+            _put(layer, placing)
+            return layer
+        options = {"axis_labels": ("y", "x"), "metadata": {ROLE_KEY: JUDGED}, "name": name, "rgb": True, **placing}
+        return self._reused(JUDGED, lambda viewer: viewer.add_image(pixels, **options))
 
     def prediction(self, label_map: NDArray[np.int32], pixel_size: float, corner: tuple[int, int]) -> Labels:
         """Show what a network that is trained finds, as outlines in the one layer for it.
@@ -311,6 +341,13 @@ def _write_differences(layer: Labels, values: NDArray[np.uint8]) -> None:
     elif len(rows):
         np.copyto(layer.data, values)
         layer.refresh(extent=False, highlight=False)
+
+
+def _put(layer: Layer, placing: Mapping[str, Any]) -> None:
+    for name, value in placing.items():
+        # Units are objects in a layer and may be names here.
+        if [str(each) for each in getattr(layer, name)] != [str(each) for each in value]:
+            setattr(layer, name, value)
 
 
 def one_color(color: tuple[float, float, float, float]) -> Any:

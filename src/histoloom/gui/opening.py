@@ -12,7 +12,7 @@ from histoloom.errors import HistoloomError
 if TYPE_CHECKING:
     import napari
 
-DOCKS = ("Tiles", "Layout", "Structure", "Weave", "Train generator", "Train segmenter", "Compare")
+DOCKS = ("Tiles", "Layout", "Structure", "Weave", "Train generator", "Train segmenter", "Compare", "Weights")
 """Display names of our docks, in the order of their tabs."""
 
 _IN_FRONT = "Weave"
