@@ -178,6 +178,10 @@ def test_a_reference_for_a_critic_that_wants_none_is_said_to_be_ignored(folder, 
 
 def test_a_critic_that_says_the_same_of_all_tiles_is_remarked_on(folder, capsys):
     judges = {"slope": 0.0, "ratio": 3.0}
+    for index in range(3):
+        Image.fromarray(tissue_picture((SIDE, SIDE), seed=40 + index)).save(
+            f"woven/more{index}.png", dpi=(50800, 50800)
+        )
     small_discriminator(folder / "blind.safetensors", recipe={"reference_size": 0}, judges=judges)
 
     assert main(["weigh", "woven", "--critic", "blind.safetensors", "-o", "weights.csv"]) == 0

@@ -138,6 +138,11 @@ def test_a_critic_with_another_prior_is_said_to_have_that():
     assert "Nearly all weights are 3, the ratio of woven to real samples itself" in sentence
 
 
+def test_nothing_is_concluded_from_a_few_tiles():
+    assert verdict(np.zeros(4)) == ()
+    assert verdict(np.zeros(5)) != ()
+
+
 def test_probabilities_that_are_off_are_said_to_be():
     odds, is_real = samples(2000)
 

@@ -15,6 +15,9 @@ _NEAR = 1.15
 """Weights within this factor are the same to the eye."""
 
 _MOST = 0.9
+_FEWEST = 5
+"""Of fewer weights nothing is said: one that is 1 by chance tells nothing of a critic."""
+
 _COLLAPSED_SHARE, _COLLAPSED_MEDIAN = 0.1, 0.05
 _LARGEST_ERROR = 0.1
 _LARGEST_LOGIT = 500.0
@@ -152,7 +155,8 @@ def verdict(logits: ArrayLike, ratio: float = 1.0, is_real: ArrayLike | None = N
     Parameters
     ----------
     logits
-        Calibrated, one for each woven tile, ``(N,)``; or of real ones as well.
+        Calibrated, one for each woven tile or place, ``(N,)``; or of real ones as well. Of fewer than five woven ones
+        nothing is said.
     ratio
         Woven samples over real ones where its odds come from.
     is_real
@@ -169,22 +173,7 @@ def verdict(logits: ArrayLike, ratio: float = 1.0, is_real: ArrayLike | None = N
     else:
         real = np.zeros(given.shape, bool)
     weights = logit_weights(np.clip(given[~real], -_LARGEST_LOGIT, _LARGEST_LOGIT), ratio)
-    sentences = []
-    if effective_sample_size(weights) < _COLLAPSED_SHARE * len(weights) or np.median(weights) < _COLLAPSED_MEDIAN:
-        sentences.append(
-            "The critic tells nearly every woven tile from real ones, so the weights collapse onto a few; take a "
-            "critic that was trained less or on tiles of this generator, or clip the weights."
-        )
-    elif _near(weights, 1.0):
-        sentences.append(
-            "The critic cannot tell woven tiles from real ones, so nearly all weights are 1 and say nothing; that is "
-            "good news if it can tell other ones, and else it should be trained longer."
-        )
-    elif _near(weights, ratio):
-        sentences.append(
-            f"Nearly all weights are {ratio:.3g}, the ratio of woven to real samples itself, so the critic's prior is "
-            "another one than its ratio says; calibrate it on as many woven and real tiles as the ratio tells."
-        )
+    sentences = _sentences_about(weights, ratio)
     if is_real is not None:
         probabilities = np.exp(-np.logaddexp(0.0, -given))
         error = expected_calibration_error(probabilities, real)
@@ -194,6 +183,28 @@ def verdict(logits: ArrayLike, ratio: float = 1.0, is_real: ArrayLike | None = N
                 "too; calibrate it on held-out tiles like them."
             )
     return tuple(sentences)
+
+
+def _sentences_about(weights: NDArray[np.float64], ratio: float) -> list[str]:
+    effective = effective_sample_size(weights)
+    if len(weights) < _FEWEST:
+        return []
+    if effective < _COLLAPSED_SHARE * len(weights) or np.median(weights) < _COLLAPSED_MEDIAN:
+        return [
+            "The critic tells nearly everything woven from what is real, so the weights collapse onto a few; take a "
+            "critic that was trained less or on tiles of this generator, or clip the weights."
+        ]
+    if _near(weights, 1.0):
+        return [
+            "The critic cannot tell woven tiles from real ones, so nearly all weights are 1 and say nothing; that is "
+            "good news if it can tell other ones, and else it should be trained longer."
+        ]
+    if _near(weights, ratio):
+        return [
+            f"Nearly all weights are {ratio:.3g}, the ratio of woven to real samples itself, so the critic's prior is "
+            "another one than its ratio says; calibrate it on as many woven and real tiles as the ratio tells."
+        ]
+    return []
 
 
 def _near(weights: NDArray[np.float64], value: float) -> bool:
