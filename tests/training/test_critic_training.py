@@ -85,7 +85,7 @@ def test_a_logit_depends_on_its_patch_alone_and_windows_give_parts_of_the_whole(
 
 def test_the_network_is_small_and_its_reference_matters():
     network = CriticNetwork()
-    assert sum(each.numel() for each in network.parameters()) == 348_025
+    assert sum(each.numel() for each in network.parameters()) == 350_329
     picture, one, other = torch.rand(3, 3, 99, 99)[:, None]
     assert network(picture, one) != network(picture, other)
     with pytest.raises(ValueError, match="sees a reference"):
@@ -179,7 +179,7 @@ def test_a_line_trains_a_calibrated_critic_and_goes_on_to_the_same_weights(tiles
     assert header.judges is not None
     assert header.judges.reference_size == 99
     assert header.judges.ratio == 1.0
-    assert [each.licence for each in header.training_data] == ["CC0", "unknown"]
+    assert [each.licence for each in header.training_data] == ["CC0", "CC0"]
     assert main([*line, "-o", str(parts), *options(steps=4)]) == 0
     run = Run.open(parts)
     run.checkpoint_path(4).unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,8 @@ def read_critic_data(
     training = [tile for part in parts for tile in part.training]
     held_out = [tile for part in parts for tile in part.held_out]
     sources = [part.source for part in parts]
-    read = [_read_woven(Path(each), recipe.pixel_size, tile_pixel_size) for each in woven]
+    licence_of = {tile.look: part.source.licence for part in parts for tile in (*part.training, *part.held_out)}
+    read = [_read_woven(Path(each), recipe.pixel_size, licence_of, tile_pixel_size) for each in woven]
     if recipe.weave:
         with tempfile.TemporaryDirectory() as temporary:
             into = weave_into or Path(temporary) / "woven"
@@ -183,11 +184,11 @@ class _Woven:
 
 
 def _read_woven(
-    path: Path, pixel_size: float, tile_pixel_size: float | None = None
+    path: Path, pixel_size: float, licence_of: Mapping[str, str], tile_pixel_size: float | None = None
 ) -> tuple[list[_Woven], TrainingSource]:
     folder = open_tile_folder(path, tile_pixel_size, labels_required=False)
     tiles, digest = [], hashlib.sha256()
-    weights: list[str] = []
+    licences: set[str] = set()
     generators: dict[str, int] = {}
     for pair in folder.pairs:
         pixels, size, nothing = _opened(pair, None, tile_pixel_size)
@@ -196,10 +197,17 @@ def _read_woven(
         record = _record_of(pair)
         name = str(record.get("generator", "unknown"))
         generators[name] = generators.get(name, 0) + 1
-        weights.append(str(record.get("weights_sha256") or ""))
-        tiles.append(_Woven(_picture(image), str(record.get("look_sha256") or "")))
+        look = str(record.get("look_sha256") or "")
+        licences.add(licence_of.get(look, "unknown"))
+        if record.get("weights_sha256"):
+            licences.update(licence_of_weights([str(record["weights_sha256"])]).split("; "))
+        tiles.append(_Woven(_picture(image), look))
     source = TrainingSource(
-        name=path.name, licence=licence_of_weights(weights), tiles=len(tiles), sha256=digest.hexdigest(),
+        name=path.name,
+        # What is woven is as free as the tile whose look it has, and as what its generator was trained on.
+        licence="unknown" if "unknown" in licences else "; ".join(sorted(licences)),
+        tiles=len(tiles),
+        sha256=digest.hexdigest(),
         woven={"generators": dict(sorted(generators.items()))},
     )  # fmt: skip
     return tiles, source
@@ -223,7 +231,7 @@ def _woven_now(
         order = recipe.model_copy(update={"weave": max(round(recipe.weave * share), 1)})
         folder = into / name
         made = woven_tiles(order, data, folder, generator=generator, on_woven=on_woven, should_stop=should_stop)
-        tiles, _ = _read_woven(folder, recipe.pixel_size)
+        tiles, _ = _read_woven(folder, recipe.pixel_size, {})
         read.append((tiles, made.sources[0]))
     return read
 

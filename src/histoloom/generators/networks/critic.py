@@ -24,6 +24,9 @@ _SEEN_BANDS = 2
 _BAND_GAIN = 8.0
 """Fine detail is faint beside colour, and networks would learn to see it late."""
 
+_LINE = 32
+"""Pixels along which a seam is followed."""
+
 _DARKEST = 4.0 / 255.0
 _FAINTEST = 1e-3
 
@@ -63,7 +66,7 @@ class CriticNetwork(nn.Module):
             ]
         )
         self.with_reference = with_reference
-        described = 3 * (1 + _BANDS) + sum(channels)
+        described = 9 + 3 * _BANDS + 2 + sum(channels)
         self.head = nn.Sequential(
             nn.Conv2d((3 if with_reference else 1) * described, channels[-1], 1),
             nn.LeakyReLU(_SLOPE),
@@ -106,7 +109,7 @@ class CriticNetwork(nn.Module):
             mean, spread = usual
             apart = seen - mean
             # Bounded, because the spread of a reference that is all alike is next to nothing.
-            seen = torch.cat([seen, apart, apart.abs() / (apart.abs() + spread + 0.05)], 1)
+            seen = torch.cat([seen, apart, apart / (apart.abs() + spread + 0.05)], 1)
         logits: torch.Tensor = self.head(seen)
         return logits
 
@@ -120,10 +123,13 @@ class CriticNetwork(nn.Module):
             bands.append(smooth[..., reach:-reach, reach:-reach] - smoother)
             smooth = smoother
         size = (smooth.shape[2], smooth.shape[3])
-        # (B, 15, about H / 16, W / 16): mean density and, on a logarithmic scale, the amplitude of each band.
         detail = torch.cat([_middle(each, size).abs() for each in bands], 1)
-        averaged = [_patch_means(smooth, STEP, _BAND_STEPS)]
-        averaged.append(0.5 * (_patch_means(detail, STEP, _BAND_STEPS) + _FAINTEST).log() + 1.0)
+        mean, amplitude = (_patch_means(each, STEP, _BAND_STEPS) for each in (smooth, detail))
+        # As large as the darkest parts, nuclei, make it.
+        darkest = _patch_means(smooth.clamp(min=0.0) ** 4, STEP, _BAND_STEPS)
+        # (B, 9 + 12 + 2, about H / 16, W / 16), on a logarithmic scale but for the first.
+        averaged = [mean, (mean + 0.02).log(), 0.25 * (darkest + 1e-5).log(), 0.5 * (amplitude + _FAINTEST).log() + 1.0]
+        averaged += [_seams(density), _seams(density.transpose(2, 3)).transpose(2, 3)]
 
         inner = (bands[_SEEN_BANDS - 1].shape[2], bands[_SEEN_BANDS - 1].shape[3])
         fine = [_BAND_GAIN * _middle(each, inner) for each in bands[:_SEEN_BANDS]]
@@ -138,6 +144,16 @@ class CriticNetwork(nn.Module):
 
 def _patch_means(x: torch.Tensor, cell: int, steps: int) -> torch.Tensor:
     return functional.avg_pool2d(functional.avg_pool2d(x, cell), steps, 1)
+
+
+def _seams(density: torch.Tensor) -> torch.Tensor:
+    """Return how far the sharpest level line of a patch stands out from the rows beside it, ``(B, 1, h, w)``."""
+    steps = (density[..., 1:, :] - density[..., :-1, :]).abs().mean(1, keepdim=True)
+    along = functional.avg_pool2d(steps, (1, _LINE), (1, STEP)) + _FAINTEST
+    beside = 0.5 * (along[..., :-4, :] + along[..., 4:, :])
+    contrast = (along[..., 2:-2, :] / (beside + 0.01)).log()
+    # 85 rows and 96 columns of a patch.
+    return functional.max_pool2d(contrast, (5 * STEP, 5), (STEP, 1))
 
 
 def _smoothed(x: torch.Tensor, reach: int) -> torch.Tensor:

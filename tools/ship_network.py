@@ -1,9 +1,9 @@
-"""Make the segmenter that ships from a finished run: the weights of one of its steps.
+"""Make a segmenter or a critic that ships from a finished run: the weights of one of its steps.
 
-    python tools/ship_nuclei.py RUN STEP
+    python tools/ship_network.py RUN STEP NAME
 
-writes ``src/histoloom/models/weights/nuclei.safetensors`` and prints the hash that ``models/shipped.py`` pins. How the
-run was made is in docs/models/nuclei.md.
+writes ``src/histoloom/models/weights/NAME.safetensors`` and prints the hash that ``models/shipped.py`` pins. How the
+runs were made is in docs/models/nuclei.md and docs/models/critic.md.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from histoloom.models.shipped import shipped_folder
 from histoloom.runs import Run
 
 
-def main(run: Path, step: int) -> None:
+def main(run: Path, step: int, name: str) -> None:
     """Write the shipped bundle, which holds the weights and where they come from and nothing of the run's folder."""
     source = Run.open(run).bundles().get(step)
     if source is None:
         raise SystemExit(f"The run '{run.name}' has no bundle of step {step}; choose one of those in its 'bundles'.")
-    target = shipped_folder() / "nuclei.safetensors"
-    save_bundle(load_bundle(source, kind="segmenter"), target)
+    target = shipped_folder() / f"{name}.safetensors"
+    save_bundle(load_bundle(source), target)
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     sys.stdout.write(f"{target} ({target.stat().st_size / 1e6:.1f} MB)\n{digest}\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
