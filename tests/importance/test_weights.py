@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -151,3 +154,10 @@ def test_clip_ranges_have_names():
 def test_what_is_no_clip_range_is_said(text):
     with pytest.raises(ImportanceError, match="clip"):
         ClipRange.from_text(text)
+
+
+def test_nothing_here_imports_torch_before_a_critic_is_loaded():
+    modules = ", ".join(f"histoloom.importance.{each}" for each in ("critic", "folders", "networks", "weights_table"))
+    code = f"import sys, histoloom.importance, {modules}; sys.exit('torch' in sys.modules or 'scipy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
