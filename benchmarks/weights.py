@@ -36,8 +36,8 @@ def random_critic(path: Path) -> Path:
     from histoloom.generators.networks.critic import CriticNetwork
     from histoloom.importance.networks import judgement_facts
 
-    recipe = {"width": 24, "reference_size": 96}
-    weights = {name: each.numpy() for name, each in CriticNetwork(24).state_dict().items()}
+    recipe = {"width": 16, "reference_size": 100}
+    weights = {name: each.numpy() for name, each in CriticNetwork(16).state_dict().items()}
     header = BundleHeader(
         kind="discriminator",
         system="critic",

@@ -1,12 +1,13 @@
 """Measure a critic's weight as a score of realism on held-out real tiles, as the model card reports it.
 
-    python tools/measure_critic.py CRITIC OUT TILE_FOLDER [TILE ...] [-- TILE_FOLDER [TILE ...]]
+    python tools/measure_critic.py CRITIC OUT TILE_FOLDER [TILE ...] [-- TILE_FOLDER [TILE ...]] [--woven FOLDER ...]
 
 A folder without names stands for all of its tiles. From the corners of each tile, pieces of 64 µm are judged beside the
 piece in the opposite corner: as they are, and after each one alone of a blur, a shift of the stains by so many standard
 deviations from tile to tile, another scale, and squares that have changed places. The area under the ROC curve says how
-often the weight of a piece as it is is larger than that of a piece that was made unreal. OUT gets ``figures.json`` and
-``table.md``, with intervals of 95 % over tiles.
+often the weight of a piece as it is is larger than that of a piece that was made unreal. Woven tiles with the look of
+one of the tiles are judged beside it, and beside the next tile of another patient or folder. OUT gets ``figures.json``
+and ``table.md``, with intervals of 95 % over tiles.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from histoloom.importance.critic import Critic
 from histoloom.keyed_random import keyed_generator
 from histoloom.layouts.tile_folders import open_tile_folder
+from histoloom.tiles.looks import look_sha256
 from histoloom.tiles.reading import open_tile
 from histoloom.tiles.stains import tissue_mask
 from histoloom.training.degradations import (
@@ -47,7 +49,7 @@ Picture = NDArray[np.uint8]
 Degrade = Callable[[Picture, int], Picture]
 
 
-def main(name: str, out: Path, chosen: list[tuple[Path, list[str]]]) -> None:
+def main(name: str, out: Path, chosen: list[tuple[Path, list[str]]], woven: list[Path]) -> None:
     """Judge, measure, and write the results."""
     critic = Critic.load(name)
     tiles = [(path.name, *tile) for path, names in chosen for tile in _tiles(path, names)]
@@ -65,9 +67,16 @@ def main(name: str, out: Path, chosen: list[tuple[Path, list[str]]]) -> None:
         sys.stdout.write(f"{folder}/{tile}: median weight {np.median(weights['as it is']):.3g} so far\n")
         sys.stdout.flush()
     out.mkdir(parents=True, exist_ok=True)
-    figures = {"critic": critic.header.weights_sha256, "stain axes": axes.tolist(), "weights": weights}
+    by_generator = {path.name: _woven_weights(critic, path, tiles) for path in woven}
+    figures = {
+        "critic": critic.header.weights_sha256,
+        "stain axes": axes.tolist(),
+        "weights": weights,
+        "woven": by_generator,
+    }
     (out / "figures.json").write_text(json.dumps({**figures, "folders": folders, "tiles": groups}))
-    (out / "table.md").write_text(_table(weights, np.array(folders), np.array(groups)))
+    table = _table(weights, np.array(folders), np.array(groups))
+    (out / "table.md").write_text(table + _woven_table(np.array(weights["as it is"]), by_generator))
     sys.stdout.write((out / "table.md").read_text())
 
 
@@ -90,6 +99,35 @@ def _pieces(picture: Picture) -> Iterator[tuple[Picture, Picture]]:
             piece, beside = picture[rows[y], columns[x]], picture[rows[1 - y], columns[1 - x]]
             if min(tissue_mask(piece).mean(), tissue_mask(beside).mean()) >= LEAST_TISSUE:
                 yield np.ascontiguousarray(piece), np.ascontiguousarray(beside)
+
+
+def _woven_weights(critic: Critic, path: Path, tiles: list[tuple[str, str, Picture]]) -> dict[str, list[float]]:
+    """Return the weights of woven tiles beside the tile whose look they have, and beside one of another patient."""
+    place_of = {look_sha256(picture): place for place, (_, _, picture) in enumerate(tiles)}
+    weights: dict[str, list[float]] = {"own look": [], "another look": []}
+    for file in sorted(path.glob("*.png")):
+        own = place_of.get(json.loads(file.with_suffix(".json").read_text())["look_sha256"])
+        if own is None:
+            continue
+        patient = tiles[own][1].split("_")[0] if tiles[own][0].startswith("tnbc") else tiles[own][1]
+        others = [each for each in [*tiles[own:], *tiles[:own]] if not each[1].startswith(patient)]
+        with open_tile(file) as tile:
+            picture = tile.read()
+        weights["own look"].append(_weight(critic, picture, tiles[own][2]))
+        weights["another look"].append(_weight(critic, picture, others[0][2]))
+    return weights
+
+
+def _woven_table(real: NDArray[np.float64], woven: dict[str, dict[str, list[float]]]) -> str:
+    lines = ["", "| | number | median weight | quartiles | real over them |", "|---|---|---|---|---|"]
+    rows = {"real pieces": real} | {
+        f"{name}, beside {look}": np.array(values) for name, each in woven.items() for look, values in each.items()
+    }
+    for name, values in rows.items():
+        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+        apart = "" if values is real else f"{area_under_curve(real, values):.3f}"
+        lines.append(f"| {name} | {len(values)} | {middle:.3g} | {low:.3g} to {high:.3g} | {apart} |")
+    return "\n".join(lines) + "\n"
 
 
 def _ways(axes: NDArray[np.float64]) -> dict[str, Degrade]:
@@ -150,10 +188,15 @@ def _interval(real: NDArray[np.float64], other: NDArray[np.float64], groups: NDA
 
 
 if __name__ == "__main__":
+    words = sys.argv[3:]
+    at = words.index("--woven") if "--woven" in words else len(words)
     given: list[list[str]] = [[]]
-    for argument in sys.argv[3:]:
+    for argument in words[:at]:
         if argument == "--":
             given.append([])
         else:
             given[-1].append(argument)
-    main(sys.argv[1], Path(sys.argv[2]), [(Path(each[0]), each[1:]) for each in given if each])
+    main(
+        sys.argv[1], Path(sys.argv[2]), [(Path(each[0]), each[1:]) for each in given if each],
+        [Path(each) for each in words[at + 1 :]],
+    )  # fmt: skip

@@ -85,7 +85,7 @@ def test_a_logit_depends_on_its_patch_alone_and_windows_give_parts_of_the_whole(
 
 def test_the_network_is_small_and_its_reference_matters():
     network = CriticNetwork()
-    assert sum(each.numel() for each in network.parameters()) == 350_329
+    assert sum(each.numel() for each in network.parameters()) == 170_257
     picture, one, other = torch.rand(3, 3, 99, 99)[:, None]
     assert network(picture, one) != network(picture, other)
     with pytest.raises(ValueError, match="sees a reference"):

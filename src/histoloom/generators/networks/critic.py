@@ -50,7 +50,7 @@ class CriticNetwork(nn.Module):
         Whether there is a reference at all.
     """
 
-    def __init__(self, width: int = 24, with_reference: bool = True) -> None:
+    def __init__(self, width: int = 16, with_reference: bool = True) -> None:
         super().__init__()
         channels = [factor * width for factor in (1, 2, 3, 4)]
         seen = 3 * (1 + _SEEN_BANDS)
@@ -68,7 +68,7 @@ class CriticNetwork(nn.Module):
         self.with_reference = with_reference
         described = 9 + 3 * _BANDS + 2 + sum(channels)
         self.head = nn.Sequential(
-            nn.Conv2d((3 if with_reference else 1) * described, channels[-1], 1),
+            nn.Conv2d((4 if with_reference else 1) * described, channels[-1], 1),
             nn.LeakyReLU(_SLOPE),
             nn.Conv2d(channels[-1], channels[-1], 1),
             nn.LeakyReLU(_SLOPE),
@@ -108,8 +108,10 @@ class CriticNetwork(nn.Module):
                 raise ValueError("This critic sees a reference.")
             mean, spread = usual
             apart = seen - mean
-            # Bounded, because the spread of a reference that is all alike is next to nothing.
-            seen = torch.cat([seen, apart, apart / (apart.abs() + spread + 0.05)], 1)
+            # Bounded, because the spread of a reference that is all alike is next to nothing; and without its sign too,
+            # because too much and too little are alike, which a layer would learn late.
+            bounded = apart / (apart.abs() + spread + 0.05)
+            seen = torch.cat([seen, apart, bounded, bounded.abs()], 1)
         logits: torch.Tensor = self.head(seen)
         return logits
 

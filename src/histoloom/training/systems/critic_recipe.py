@@ -11,7 +11,7 @@ class CriticRecipe(TrainingRecipe, WovenTilesRecipe):
     """A critic: a discriminator trained on demand, for generators that come without one."""
 
     width: int = recipe_field(
-        24, "Width", "Channels of the network's first level; the others have 2, 3 and 4 times as many.", ge=4, le=256
+        16, "Width", "Channels of the network's first level; the others have 2, 3 and 4 times as many.", ge=4, le=256
     )
     reference_size: int = recipe_field(
         131,
