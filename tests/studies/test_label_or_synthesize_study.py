@@ -10,17 +10,39 @@ import pytest
 
 from histoloom.cli import main
 from histoloom.errors import TrainingError
+from histoloom.models import inspect_bundle
 from histoloom.runs import Run
-from histoloom.studies.label_or_synthesize_recipe import ARMS, PRESETS, LabelOrSynthesizeRecipe
+from histoloom.studies.label_or_synthesize_recipe import (
+    ACROSS,
+    ARMS,
+    BLIND_REFINER,
+    BOTH,
+    EASY_REFINER,
+    NO_REFERENCE,
+    NOT_HARD,
+    PRESETS,
+    REFINED,
+    REFINED_BY,
+    REFINED_UNIFORM,
+    REFINER,
+    UNIFORM,
+    WEIGHTED,
+    WITHIN,
+    LabelOrSynthesizeRecipe,
+)
 from histoloom.studies.label_or_synthesize_scores import SCORE_TITLES
 from histoloom.studies.label_or_synthesize_tiles import read_typed_tiles
 from histoloom.studies.label_or_synthesize_weaving import woven_set
 from tile_folders import write_tiles
 
+TRAINED = (ACROSS, UNIFORM, WEIGHTED, BOTH, REFINED, NO_REFERENCE)
+"""Arms of the tiny study; the others differ in nothing that training would show."""
+
 TINY = {
     "architectures": ("hover-unet",), "width": 4, "seeds": 1, "steps": 2, "batch_size": 2, "crop_size": 32, "weave": 6,
-    "layout_side": 128, "critic_steps": 2, "critic_width": 4, "critic_batch_size": 2, "type_groups": 2,
-    "held_out_share": 0.5, "checkpoint_every": 2, "device": "cpu", "precision": "32-true",
+    "layout_side": 128, "critic_steps": 2, "critic_crops": 4, "refiner_steps": 2, "critic_width": 4,
+    "critic_batch_size": 2, "type_groups": 2, "held_out_share": 0.5, "checkpoint_every": 2, "device": "cpu",
+    "precision": "32-true", "arms": TRAINED,
 }  # fmt: skip
 
 
@@ -56,7 +78,7 @@ def results(study):
 def test_every_arm_and_the_floor_are_scored_with_intervals(study):
     found = results(study)
     assert found["is_whole"]
-    assert list(found["arms"]) == [f"hover-unet-{arm}" for arm in ARMS]
+    assert list(found["arms"]) == [f"hover-unet-{arm}" for arm in ARMS if arm in TRAINED]
     for scores in found["arms"].values():
         for name in SCORE_TITLES:
             assert scores[name]["low"] <= scores[name]["mean"] <= scores[name]["high"]
@@ -86,7 +108,7 @@ def test_across_types_leaves_out_the_types_that_it_is_scored_on(study, folders):
 
 
 def test_weights_are_of_the_woven_tiles_and_kept(study, folders, tmp_path):
-    weights = results(study)["weights"]["0"]
+    weights = results(study)["weights"]["critic-seed-0"]
     assert len(weights["values"]) == TINY["weave"]
     assert all(0.2 <= each <= 2.0 for each in weights["values"])
     assert 0 < weights["effective_sample_size"] <= TINY["weave"]
@@ -99,13 +121,43 @@ def test_weights_are_of_the_woven_tiles_and_kept(study, folders, tmp_path):
     assert not held & {id(each.lender) for each in critic.woven}
 
 
+def test_refined_tiles_are_weighed_by_their_own_refiners_discriminator(study):
+    weights = results(study)["weights"]
+    assert set(weights) == {"critic-seed-0", "refiner-seed-0", "refiner-no-reference-seed-0"}
+    for name in ("refiner", "refiner-no-reference"):
+        kept = inspect_bundle(study / "runs" / f"{name}-seed-0" / "discriminator.safetensors")
+        assert kept.kind == "discriminator"
+    assert "hover-unet: Refined: with less without reference" in results(study)["differences"]
+
+
+def test_without_reference_all_references_are_grey(folders, tmp_path):
+    woven = woven_set(recipe(), read_typed_tiles(folders, recipe()), 0, tmp_path / "woven")
+    assert all(each.lender is None for each in woven.for_refiner(with_reference=True).training)
+    blind = woven.for_refiner(with_reference=False)
+    assert all((each.lender.image == 128).all() for each in (*blind.training, *blind.validation))
+
+
+def test_ablations_take_one_part_away_each():
+    settings = recipe(arms=tuple(ARMS))
+    assert settings.helpers == ("critic", REFINER, BLIND_REFINER, EASY_REFINER)
+    assert recipe(arms=(WITHIN,)).helpers == ()
+    assert REFINED_BY[REFINED_UNIFORM] == REFINED_BY[REFINED] == REFINER
+    hard, easy = (settings.helper_cell(REFINED_BY[arm], 0).recipe for arm in (REFINED, NOT_HARD))
+    assert hard.hardness_weight > easy.hardness_weight == 0
+    assert hard.as_json() | {"hardness_weight": 0.0} == easy.as_json()
+    assert settings.helper_cell(REFINED_BY[NO_REFERENCE], 0).recipe == hard
+    cells = [cell for _, _, _, cell in settings.segmenter_cells(0, 2)]
+    assert len({cell.name for cell in cells}) == len(cells) == len(ARMS) + 1
+    assert {cell.recipe.steps for cell in cells} == {settings.steps}
+
+
 def test_a_finished_study_is_not_repeated_and_may_grow(study, folders, capsys):
     before = {path: path.stat().st_mtime_ns for path in study.glob("runs/*/*") if path.is_file()}
     assert main(line(folders, study)) == 0
     assert {path: path.stat().st_mtime_ns for path in study.glob("runs/*/*") if path.is_file()} == before
-    assert "7 of 7 cells" in capsys.readouterr().out
+    assert "10 of 10 cells" in capsys.readouterr().out
     with (study / "values.csv").open(encoding="utf-8") as file:
-        assert {row["arm"] for row in csv.DictReader(file)} == {*ARMS, "floor"}
+        assert {row["arm"] for row in csv.DictReader(file)} == {*TRAINED, "floor"}
     assert "<svg" in (study / "differences.svg").read_text(encoding="utf-8")
 
 

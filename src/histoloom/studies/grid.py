@@ -96,6 +96,7 @@ def train_cell(
     *,
     on_event: OnEvent | None = None,
     should_stop: Callable[[], bool] | None = None,
+    before_clearing: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train a cell to its end, from where it was; a finished one is returned as it is.
 
@@ -110,6 +111,8 @@ def train_cell(
         Where the run folders of the grid are.
     on_event, should_stop
         As for `histoloom.training.engine.train`.
+    before_clearing
+        Given the run when it is finished and has its last checkpoint still.
 
     Raises
     ------
@@ -138,6 +141,8 @@ def train_cell(
     )
     if run.bundle is None:
         raise Stopped("Stopped; the same line goes on from there.")
+    if before_clearing is not None:
+        before_clearing(run)
     _remove_checkpoints(run)
     return run
 

@@ -16,8 +16,12 @@ from histoloom.runs import Run
 from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
 from histoloom.studies.label_or_synthesize_recipe import (
     ACROSS,
+    BLIND_REFINER,
     BOTH,
+    CRITIC,
     GROWING,
+    REFINED_BY,
+    REFINED_UNIFORM,
     WEIGHTED,
     WITHIN,
     LabelOrSynthesizeRecipe,
@@ -34,6 +38,7 @@ from histoloom.training.events import OnEvent
 from histoloom.writing import write_json
 
 SCORES, FLOOR, WEIGHTS, RUNS, WOVEN = "scores.json", "floor.json", "weights.json", "runs", "woven"
+DISCRIMINATOR = "discriminator.safetensors"
 _NAME = "label-or-synthesize"
 
 
@@ -124,34 +129,33 @@ class _Study:
             write_json(self.folder / FLOOR, score_floor(self.tiles.test, self.tiles.pixel_size).as_json())
 
     def plan(self) -> Iterator[tuple[str, int, Cell]]:
-        """Yield arm, part and cell of one seed after the other; a critic has no arm."""
+        """Yield arm, part and cell of one seed after the other; a critic or refiner has no arm."""
         for seed in range(self.recipe.seeds):
             cells = self.recipe.segmenter_cells(seed, len(self.tiles.groups))
-            yield from ((arm, part, cell) for _, arm, part, cell in cells if arm != WEIGHTED)
-            if self.recipe.needs_critic:
-                yield "", 0, self.recipe.critic_cell(seed)
-            yield from ((arm, part, cell) for _, arm, part, cell in cells if arm == WEIGHTED)
+            helped = (WEIGHTED, *REFINED_BY)
+            yield from ((arm, part, cell) for _, arm, part, cell in cells if arm not in helped)
+            for helper in self.recipe.helpers:
+                yield "", 0, self.recipe.helper_cell(helper, seed)
+                of_helper = [WEIGHTED] if helper == CRITIC else [arm for arm in REFINED_BY if REFINED_BY[arm] == helper]
+                yield from ((arm, part, cell) for _, arm, part, cell in cells if arm in of_helper)
 
     def finish(
         self, arm: str, part: int, cell: Cell, on_event: OnEvent | None, should_stop: Callable[[], bool] | None
     ) -> None:
         """Train a cell to its end, and score it if it is one of a segmenter."""
         if not arm:
-            if finished_run(cell, self._runs) is None:
-                self._train_critic(cell, on_event, should_stop)
+            self._helper(cell.arm, cell.seed, on_event, should_stop)
             return
         if self._scored(cell) is not None:
             return
         data = self._data(arm, part, cell, on_event, should_stop)
         run = train_cell(cell, data, self._runs, on_event=on_event, should_stop=should_stop)
-        if run.bundle is None:
-            raise RunError(f"The run '{run.folder.name}' is not finished; train it to its end first.")
         # Late, because importing torch takes seconds.
         from histoloom.segmenters.segmenter import Segmenter
 
         learnt = [*data.training, *data.woven]
         colors = ColorStatistics.mean_of([ColorStatistics.of(each.image) for each in _with_tissue(learnt)])
-        scores = score_segmenter(Segmenter.load(run.bundle), self.tiles.test, self.tiles.pixel_size, colors)
+        scores = score_segmenter(Segmenter.load(_bundle_of(run)), self.tiles.test, self.tiles.pixel_size, colors)
         # Last, because it says that the cell is done.
         write_json(run.folder / SCORES, scores.as_json())
         self.report()
@@ -173,33 +177,63 @@ class _Study:
             return self.tiles.labelled(self.tiles.groups[part] if arm == ACROSS else ())
         woven = self._woven(cell.seed, should_stop)
         if arm == WEIGHTED:
-            return woven.alone(self._weigh(cell.seed, woven, on_event, should_stop))
+            critic = self._helper(CRITIC, cell.seed, on_event, should_stop)
+            return woven.alone(self._weigh(CRITIC, cell.seed, woven, _bundle_of(critic)))
+        if arm in REFINED_BY:
+            return self._refined(arm, cell.seed, woven, on_event, should_stop)
         return woven.beside(self.tiles.labelled()) if arm == BOTH else woven.alone()
 
     def _woven(self, seed: int, should_stop: Callable[[], bool] | None) -> WovenSet:
         return woven_set(self.recipe, self.tiles, seed, self.folder / WOVEN / f"seed-{seed}", should_stop)
 
-    def _train_critic(self, cell: Cell, on_event: OnEvent | None, should_stop: Callable[[], bool] | None) -> Run:
-        data = self._woven(cell.seed, should_stop).for_critic(self.recipe.held_out_share)
-        return train_cell(cell, data, self._runs, on_event=on_event, should_stop=should_stop)
+    def _refined(
+        self,
+        arm: str,
+        seed: int,
+        woven: WovenSet,
+        on_event: OnEvent | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> TrainingData:
+        from histoloom.generators.refiner import PictureRefiner
+
+        helper = REFINED_BY[arm]
+        run = self._helper(helper, seed, on_event, should_stop)
+        refiner, seen = PictureRefiner(_bundle_of(run)), helper != BLIND_REFINER
+        refined = woven.refined(refiner, with_reference=seen)
+        if arm == REFINED_UNIFORM:
+            return refined.alone()
+        return refined.alone(self._weigh(helper, seed, refined, run.folder / DISCRIMINATOR, with_reference=seen))
+
+    def _helper(self, name: str, seed: int, on_event: OnEvent | None, should_stop: Callable[[], bool] | None) -> Run:
+        """Return the run of a critic or refiner, which is trained unless it is already."""
+        cell = self.recipe.helper_cell(name, seed)
+        finished = finished_run(cell, self._runs)
+        if finished is not None:
+            return finished
+        woven = self._woven(seed, should_stop)
+        if name == CRITIC:
+            data = woven.for_critic(self.recipe.held_out_share)
+            return train_cell(cell, data, self._runs, on_event=on_event, should_stop=should_stop)
+        data = woven.for_refiner(with_reference=name != BLIND_REFINER)
+        return train_cell(
+            cell, data, self._runs, on_event=on_event, should_stop=should_stop, before_clearing=_keep_discriminator
+        )
 
     def _weigh(
-        self, seed: int, woven: WovenSet, on_event: OnEvent | None, should_stop: Callable[[], bool] | None
+        self, helper: str, seed: int, woven: WovenSet, bundle: Path, *, with_reference: bool = True
     ) -> NDArray[np.float64]:
-        kept = self._weights(seed)
+        kept = self._weights(helper, seed)
         if kept is not None and len(kept) == len(woven.pictures):
             return kept
         from histoloom.importance.critic import Critic
 
-        run = self._train_critic(self.recipe.critic_cell(seed), on_event, should_stop)
-        if run.bundle is None:
-            raise RunError(f"The run '{run.folder.name}' is not finished; train it to its end first.")
-        weights = woven.weights(Critic.load(run.bundle), (self.recipe.least_weight, self.recipe.largest_weight))
-        write_json(self._runs / self.recipe.critic_cell(seed).name / WEIGHTS, weights.tolist())
+        bounds = (self.recipe.least_weight, self.recipe.largest_weight)
+        weights = woven.weights(Critic.load(bundle), bounds, with_reference=with_reference)
+        write_json(self._runs / self.recipe.helper_cell(helper, seed).name / WEIGHTS, weights.tolist())
         return weights
 
-    def _weights(self, seed: int) -> NDArray[np.float64] | None:
-        values = _read(self._runs / self.recipe.critic_cell(seed).name / WEIGHTS)
+    def _weights(self, helper: str, seed: int) -> NDArray[np.float64] | None:
+        values = _read(self._runs / self.recipe.helper_cell(helper, seed).name / WEIGHTS)
         return np.array(values, np.float64) if isinstance(values, list) else None
 
     def _scored(self, cell: Cell) -> CellResult | None:
@@ -221,13 +255,28 @@ class _Study:
             for architecture, arm, part, cell in recipe.segmenter_cells(seed, len(self.tiles.groups))
             if (scored := self._scored(cell)) is not None
         }
-        critics = {
-            seed: run
+        helpers = {
+            (name, seed): run
             for seed in seeds
-            if recipe.needs_critic and (run := finished_run(recipe.critic_cell(seed), self._runs)) is not None
+            for name in recipe.helpers
+            if (run := finished_run(recipe.helper_cell(name, seed), self._runs)) is not None
         }
-        weights = {seed: each for seed in critics if (each := self._weights(seed)) is not None}
-        return StudyResults(recipe, self.tiles, cells, critics, self._floor(), weights)
+        weights = {key: each for key in helpers if (each := self._weights(*key)) is not None}
+        return StudyResults(recipe, self.tiles, cells, helpers, self._floor(), weights)
+
+
+def _bundle_of(run: Run) -> Path:
+    if run.bundle is None:
+        raise RunError(f"The run '{run.folder.name}' is not finished; train it to its end first.")
+    return run.bundle
+
+
+def _keep_discriminator(run: Run) -> None:
+    """Keep what bundles of refiners leave out and checkpoints hold."""
+    from histoloom.models import save_bundle
+    from histoloom.training.discriminator_bundles import discriminator_bundle
+
+    save_bundle(discriminator_bundle(run), run.folder / DISCRIMINATOR)
 
 
 def _read(path: Path) -> Any:

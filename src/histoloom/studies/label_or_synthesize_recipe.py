@@ -13,9 +13,13 @@ from histoloom.segmenters.registry import ARCHITECTURES
 from histoloom.studies.grid import Cell
 from histoloom.studies.study_tiles import StudyRecipe
 from histoloom.training.systems.critic_recipe import CriticRecipe
+from histoloom.training.systems.presets import preset_values
+from histoloom.training.systems.refiner_recipe import RefinerRecipe
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
 
 WITHIN, ACROSS, UNIFORM, WEIGHTED, BOTH = "within", "across", "uniform", "weighted", "universal-and-real"
+REFINED, REFINED_UNIFORM = "refined", "refined-uniform"
+NO_REFERENCE, NOT_HARD = "refined-no-reference", "refined-not-hard"
 
 ARMS: Mapping[str, str] = MappingProxyType({
     WITHIN: "Supervised, within types",
@@ -23,11 +27,22 @@ ARMS: Mapping[str, str] = MappingProxyType({
     UNIFORM: "Universal, uniform weights",
     WEIGHTED: "Universal, importance weights",
     BOTH: "Universal + real",
+    REFINED: "Universal, refined (proposed)",
+    REFINED_UNIFORM: "Refined, no importance weights",
+    NO_REFERENCE: "Refined, no reference",
+    NOT_HARD: "Refined, no hard examples",
 })  # fmt: skip
 """Name -> title. *Universal* learns from woven tiles alone: real ones lend their looks, and no label is read."""
 
 CRITIC = "critic"
-"""Arm of the cells that train what weighs woven tiles."""
+"""Arm of the cells that train what weighs woven tiles that nothing has refined."""
+
+REFINER, BLIND_REFINER, EASY_REFINER = "refiner", "refiner-no-reference", "refiner-not-hard"
+
+REFINED_BY: Mapping[str, str] = MappingProxyType({
+    REFINED: REFINER, REFINED_UNIFORM: REFINER, NO_REFERENCE: BLIND_REFINER, NOT_HARD: EASY_REFINER,
+})  # fmt: skip
+"""Which refiner's tiles an arm learns from; its own discriminator weighs them (section 4.2 of the paper)."""
 
 _FROM_REAL = frozenset({WITHIN, ACROSS})
 _SHARED = ("pixel_size", "split_by", "checkpoint_every", "device", "precision")
@@ -68,6 +83,11 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
     critic_steps: int = recipe_field(4000, "Critic steps", "How many steps a critic takes.", ge=1, le=100_000_000)
     critic_width: int = recipe_field(24, "Critic width", "Channels of its first level.", ge=4, le=256)
     critic_batch_size: int = recipe_field(8, "Critic batch size", "Crops in each of its steps.", ge=1, le=4096)
+    critic_crops: int = recipe_field(
+        96, "Critic crops", "Held-out crops, half of them woven, that it is calibrated on.", ge=2, le=10_000
+    )
+    refiner_preset: str = recipe_field("paper", "Refiner preset", "Of the refiners' recipe, such as 'small'.")
+    refiner_steps: int = recipe_field(15_000, "Refiner steps", "How many rounds they take.", ge=1, le=100_000_000)
     least_weight: float = recipe_field(
         0.2, "Least weight", "Smaller importance weights are set to this.", ge=0.0, le=1.0
     )
@@ -89,9 +109,14 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
         return _each_once(names, ARMS, "arm")
 
     @property
-    def needs_critic(self) -> bool:
-        """Whether an arm has importance weights."""
-        return WEIGHTED in self.arms
+    def helpers(self) -> tuple[str, ...]:
+        """Arms of the cells that are trained for the segmenters' sake: a critic and refiners."""
+        refiners = dict.fromkeys(REFINED_BY[arm] for arm in self.arms if arm in REFINED_BY)
+        return (*((CRITIC,) if WEIGHTED in self.arms else ()), *refiners)
+
+    def helper_cell(self, name: str, seed: int) -> Cell:
+        """Return the training of a critic or refiner of one seed."""
+        return self._critic_cell(seed) if name == CRITIC else self._refiner_cell(name, seed)
 
     def parts(self, arm: str, groups: int) -> range:
         """Return the cells that an arm has for each seed: across types, one for each group that is left out."""
@@ -119,15 +144,24 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
             for part in self.parts(arm, groups)
         ]
 
-    def critic_cell(self, seed: int) -> Cell:
-        """Return the training of the critic of one seed's woven tiles."""
+    def _critic_cell(self, seed: int) -> Cell:
         shared = {name: getattr(self, name) for name in _SHARED}
         recipe = CriticRecipe.checked(
             **shared, seed=seed, steps=self.critic_steps, width=self.critic_width, batch_size=self.critic_batch_size,
+            validation_crops=self.critic_crops,
             # Real tiles against woven ones alone, as importance weights are defined.
             degraded_share=0.0, validate_every=self.critic_steps, preview_every=self.critic_steps,
         )  # fmt: skip
         return Cell(CRITIC, seed, recipe)
+
+    def _refiner_cell(self, name: str, seed: int) -> Cell:
+        values = preset_values("refiner", self.refiner_preset)
+        values |= {each: getattr(self, each) for each in _SHARED}
+        values |= {"seed": seed, "steps": self.refiner_steps}
+        values |= {"validate_every": self.refiner_steps, "preview_every": self.refiner_steps}
+        if name == EASY_REFINER:
+            values["hardness_weight"] = 0.0
+        return Cell(name, seed, RefinerRecipe.checked(**values))
 
     def _woven(self) -> dict[str, Any]:
         return {"weave": self.weave, "layouts": "mixed", "layout_side": self.layout_side}
@@ -150,8 +184,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
     "small": {
         "architectures": ("hover-unet",), "width": 16, "type_groups": 3, "tile_size": 512, "weave": 192,
         "layout_side": 256, "steps": 400, "batch_size": 4, "crop_size": 128, "learning_rate": 2e-3,
-        "average_decay": 0.97, "critic_steps": 250, "critic_width": 12, "critic_batch_size": 4, "held_out_share": 0.3,
-        "checkpoint_every": 200, "device": "cpu", "precision": "32-true",
+        "average_decay": 0.97, "critic_steps": 250, "critic_width": 12, "critic_batch_size": 4,
+        "refiner_preset": "fast look", "refiner_steps": 600, "held_out_share": 0.3, "checkpoint_every": 200,
+        "device": "cpu", "precision": "32-true",
     },
 })  # fmt: skip
 """``paper``: the paper's two learners at its sizes, for a GPU. ``small``: one narrow segmenter, for a CPU's core."""

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from histoloom.importance import effective_sample_size
 from histoloom.studies.intervals import LEVEL, Interval, in_words
-from histoloom.studies.label_or_synthesize_recipe import ACROSS, ARMS, BOTH, UNIFORM, WEIGHTED, WITHIN
+from histoloom.studies.label_or_synthesize_recipe import (
+    ACROSS,
+    ARMS,
+    BOTH,
+    NO_REFERENCE,
+    NOT_HARD,
+    REFINED,
+    REFINED_UNIFORM,
+    UNIFORM,
+    WEIGHTED,
+    WITHIN,
+)
 from histoloom.studies.label_or_synthesize_results import StudyResults
 from histoloom.studies.label_or_synthesize_scores import NORMALIZED, SCORE_TITLES
 from histoloom.studies.run_facts import losses_at_end, named_environment, seconds_per_step
@@ -31,10 +43,14 @@ PAIRS: tuple[tuple[str, str | None, str], ...] = (
     (WEIGHTED, UNIFORM, "Importance weights less uniform ones"),
     (BOTH, WITHIN, "Universal + real less supervised within types"),
     (ACROSS, WITHIN, "Supervised across less within types"),
+    (REFINED, UNIFORM, "Refined, hard and weighted less woven alone"),
+    (REFINED, REFINED_UNIFORM, "Refined: importance weights less uniform ones"),
+    (REFINED, NO_REFERENCE, "Refined: with less without reference"),
+    (REFINED, NOT_HARD, "Refined: with less without hard examples"),
 )
 """Which arms are compared: arm, what it is compared with (None: the floor), and what that is called."""
 
-PAPER = MappingProxyType({WITHIN: 0.7645, ACROSS: 0.7179, WEIGHTED: 0.7612, BOTH: 0.7863})
+PAPER = MappingProxyType({WITHIN: 0.7645, ACROSS: 0.7179, REFINED: 0.7612, BOTH: 0.7863})
 """Mean Dice of the U-Net on MICCAI17 (table 1): on other tiles, with longer training and a refiner."""
 
 
@@ -54,14 +70,17 @@ def results_as_json(results: StudyResults) -> dict[str, Any]:
     """Return recipe, tiles, and every score with its interval, as plain values."""
     finished, count = results.finished
     runs = {each.run.folder.name: each.run for each in results.cells.values()}
-    runs |= {each.folder.name: each for each in results.critics.values()}
+    runs |= {each.folder.name: each for each in results.helpers.values()}
     return {
         "schema_version": 1,
         "study": "label-or-synthesize",
         "is_whole": finished == count,
         "interval": f"{LEVEL:.0%} percentile bootstrap over seeds and held-out tiles",
         "recipe": results.recipe.as_json(),
-        "environment": named_environment(runs.values()),
+        # Of one run, whose tiles are not those of all.
+        "environment": {
+            name: each for name, each in named_environment(runs.values()).items() if name not in ("data", "split")
+        },
         "split": results.tiles.split,
         "types_left_out_together": [list(each) for each in results.tiles.groups],
         "cells": {
@@ -80,12 +99,12 @@ def results_as_json(results: StudyResults) -> dict[str, Any]:
             if (found := results.difference(of, arm, base, score)) is not None
         },
         "weights": {
-            str(seed): {
+            f"{helper}-seed-{seed}": {
                 "mean": float(each.mean()),
                 "effective_sample_size": float(effective_sample_size(each)),
                 "values": [float(value) for value in each],
             }
-            for seed, each in results.weights.items()
+            for (helper, seed), each in results.weights.items()
         },
     }
 
@@ -107,8 +126,9 @@ def markdown_report(results: StudyResults) -> str:
 
 def tables_of(results: StudyResults) -> Iterator[tuple[str, Table]]:
     """Yield the tables of scores, of differences and of types, each with its title."""
+    arms = list(_arms(results))
     rows = [["Otsu-haematoxylin + watershed", "–", "–", *_words(results.of_floor())]] if results.floor else []
-    for of, arm, scores in _arms(results):
+    for of, arm, scores in arms:
         paper = f"{PAPER[arm]:.3f}" if arm in PAPER else "–"
         rows.append([f"{of}: {ARMS[arm]}", str(len(results.seeds(of, arm))), paper, *_words(scores)])
     yield (
@@ -124,25 +144,23 @@ def tables_of(results: StudyResults) -> Iterator[tuple[str, Table]]:
     if differences:
         headings = ["", "Mean Dice (of each seed)", "Mean Dice, normalized (of each seed)"]
         yield "Differences, paired by seed and tile:", Table(headings, differences)
-    types = sorted({each.type_name for each in results.tiles.test})
+    names = [(of, arm) for of, arm, _ in arms]
     by_type = []
-    for name in types:
+    for name in sorted({each.type_name for each in results.tiles.test}):
         places = results.places(name)
-        of_all = [results.of_floor(places), *(results.of_arm(of, arm, places) for of, arm, _ in _arms(results))]
-        means = [each.get(_MEAN) for each in of_all]
-        words = ["–" if each is None else f"{each.mean:.3f}" for each in means]
-        by_type.append([name, str(int(places.sum())), *words])
-    headings = ["type", "tiles", "floor", *(f"{of}: {ARMS[arm]}" for of, arm, _ in _arms(results))]
+        means = (f"{each:.3f}" for each in _means(results, names, places))
+        by_type.append([name, str(int(places.sum())), *means])
+    headings = ["type", "tiles", "floor", *(f"{of}: {ARMS[arm]}" for of, arm, _ in arms)]
     yield "Mean Dice of each type of tissue:", Table(headings, by_type)
     if results.weights:
         rows = [
-            [str(seed), str(len(each)), f"{each.min():.2f}", f"{np.median(each):.2f}", f"{each.max():.2f}",
+            [helper, str(seed), str(len(each)), f"{each.min():.2f}", f"{np.median(each):.2f}", f"{each.max():.2f}",
              f"{effective_sample_size(each):.0f}"]
-            for seed, each in results.weights.items()
+            for (helper, seed), each in results.weights.items()
         ]  # fmt: skip
         yield (
             "Importance weights:",
-            Table(["seed", "tiles", "least", "median", "largest", "effective sample size"], rows),
+            Table(["by", "seed", "tiles", "least", "median", "largest", "effective sample size"], rows),
         )
 
 
@@ -152,6 +170,13 @@ def _arms(results: StudyResults) -> Iterator[tuple[str, str, dict[str, Interval 
             scores = results.of_arm(of, arm)
             if scores:
                 yield of, arm, scores
+
+
+def _means(results: StudyResults, arms: Sequence[tuple[str, str]], places: NDArray[np.bool_]) -> list[float]:
+    """Return the mean Dice of the floor and of each arm on some tiles."""
+    floor = [] if results.floor is None else [results.floor.values[_MEAN][None]]
+    of_arms = [results.values(of, arm, _MEAN, results.seeds(of, arm)) for of, arm in arms]
+    return [float(np.nanmean(each[:, places])) for each in (*floor, *of_arms)]
 
 
 def _words(scores: dict[str, Interval | None]) -> list[str]:
@@ -191,7 +216,7 @@ def _value_rows(results: StudyResults) -> Iterator[tuple[Any, ...]]:
 
 
 def _rows_of(
-    results: StudyResults, of: str, arm: str, seed: str, score: str, values: np.ndarray[Any, Any]
+    results: StudyResults, of: str, arm: str, seed: str, score: str, values: NDArray[np.float64]
 ) -> Iterator[tuple[Any, ...]]:
     for tile, value in zip(results.tiles.test, values, strict=True):
         yield of, arm, seed, score, tile.type_name, tile.id, f"{value:.6g}" if np.isfinite(value) else ""

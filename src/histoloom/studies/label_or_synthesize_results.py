@@ -38,27 +38,27 @@ class StudyResults:
         What was learnt from and scored on.
     cells
         By architecture, arm, part and seed.
-    critics
-        Runs by seed.
+    helpers
+        Runs of critics and refiners, by arm and seed.
     floor
         Of Otsu's threshold and a watershed, which learn nothing; None where it has not been scored.
     weights
-        By seed: importance weights of the woven tiles.
+        By what weighed, and seed: importance weights of the woven tiles.
     """
 
     recipe: LabelOrSynthesizeRecipe
     tiles: StudyTiles
     cells: Mapping[tuple[str, str, int, int], CellResult]
-    critics: Mapping[int, Run]
+    helpers: Mapping[tuple[str, int], Run]
     floor: TileScores | None
-    weights: Mapping[int, NDArray[np.float64]]
+    weights: Mapping[tuple[str, int], NDArray[np.float64]]
 
     @property
     def finished(self) -> tuple[int, int]:
         """How many cells are finished, and how many there are."""
         recipe, groups = self.recipe, len(self.tiles.groups)
-        count = sum(len(recipe.segmenter_cells(seed, groups)) + recipe.needs_critic for seed in range(recipe.seeds))
-        return len(self.cells) + len(self.critics), count
+        count = sum(len(recipe.segmenter_cells(seed, groups)) + len(recipe.helpers) for seed in range(recipe.seeds))
+        return len(self.cells) + len(self.helpers), count
 
     def seeds(self, architecture: str, arm: str) -> list[int]:
         """Return the seeds of which all parts of an arm are finished."""
@@ -82,28 +82,14 @@ class StudyResults:
             values[chosen] = self.cells[architecture, arm, part, seed].scores.values[score][chosen]
         return values
 
-    def of_arm(
-        self, architecture: str, arm: str, places: NDArray[np.bool_] | None = None
-    ) -> dict[str, Interval | None]:
-        """Return each score's mean over seeds and tiles with its interval over both; empty if no seed is finished.
-
-        Parameters
-        ----------
-        architecture, arm
-            Which.
-        places
-            ``bool (tiles,)``: which test tiles (default: all).
-        """
+    def of_arm(self, architecture: str, arm: str) -> dict[str, Interval | None]:
+        """Return each score's mean over seeds and tiles with its interval over both; empty if no seed is finished."""
         seeds = self.seeds(architecture, arm)
-        if not seeds:
-            return {}
-        return {name: interval_of(_at(self.values(architecture, arm, name, seeds), places)) for name in SCORE_TITLES}
+        return {name: interval_of(self.values(architecture, arm, name, seeds)) for name in SCORE_TITLES if seeds}
 
-    def of_floor(self, places: NDArray[np.bool_] | None = None) -> dict[str, Interval | None]:
+    def of_floor(self) -> dict[str, Interval | None]:
         """Return each score of the floor with its interval over tiles."""
-        if self.floor is None:
-            return {}
-        return {name: interval_of(_at(values[None], places)) for name, values in self.floor.values.items()}
+        return {} if self.floor is None else {name: interval_of(each[None]) for name, each in self.floor.values.items()}
 
     def difference(
         self, architecture: str, arm: str, base: str | None, score: str
@@ -137,7 +123,3 @@ class StudyResults:
 def interval_of(values: NDArray[np.float64]) -> Interval | None:
     """Return mean and interval of ``(seeds, tiles)``, by the same draws for all arms and scores."""
     return bootstrap_interval(values, keyed_generator(0, _RESAMPLING)) if values.size else None
-
-
-def _at(values: NDArray[np.float64], places: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    return values if places is None else values[:, places]

@@ -21,9 +21,12 @@ from histoloom.training.data import LabelledPicture, TrainingData, combined_trai
 from histoloom.training.woven_tiles import woven_tiles
 
 if TYPE_CHECKING:
+    from histoloom.generators.refiner import PictureRefiner
     from histoloom.importance.critic import Critic
     from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
 
+_HELD_OUT = 4
+_GREY_SIDE = 256
 _VALIDATED = 2
 """Woven tiles on which a training without real ones is validated, because each is validated on something."""
 
@@ -97,10 +100,38 @@ class WovenSet:
             {"by": "look", "held out": len(held)}, tuple(training),
         )  # fmt: skip
 
-    def weights(self, critic: Critic, bounds: tuple[float, float]) -> NDArray[np.float64]:
+    def for_refiner(self, *, with_reference: bool) -> TrainingData:
+        """Return real tiles for a refiner, one of four of them held out; without reference, all references are grey."""
+        used = sorted(set(self.lender_of))
+        held = set(used[::_HELD_OUT])
+        shown = [each if with_reference else replace(each, lender=_grey()) for each in self.lenders]
+        return TrainingData(
+            tuple(shown[place] for place in used if place not in held),
+            tuple(shown[place] for place in used if place in held),
+            self.data.classes, self.data.pixel_size, self.data.sources, {"by": "look", "held out": len(held)},
+        )  # fmt: skip
+
+    def refined(self, refiner: PictureRefiner, *, with_reference: bool) -> WovenSet:
+        """Return the same tiles refined, each beside the tile whose look it has."""
+        pictures = tuple(
+            replace(
+                each, image=refiner.refine(each.image, self.data.pixel_size, self._reference(place, with_reference))
+            )
+            for each, place in zip(self.pictures, self.lender_of, strict=True)
+        )
+        return replace(self, data=replace(self.data, woven=pictures))
+
+    def _reference(self, place: int, with_reference: bool) -> NDArray[np.uint8]:
+        return self.lenders[place].image if with_reference else _grey().image
+
+    def weights(
+        self, critic: Critic, bounds: tuple[float, float], *, with_reference: bool = True
+    ) -> NDArray[np.float64]:
         """Return the importance weight of each woven tile, judged beside the tile whose look it has."""
         values = [
-            critic.judge(each.image, self.data.pixel_size, reference=self.lenders[place].image).weight(bounds)
+            critic.judge(each.image, self.data.pixel_size, reference=self._reference(place, with_reference)).weight(
+                bounds
+            )
             for each, place in zip(self.pictures, self.lender_of, strict=True)
         ]
         return np.array(values, np.float64)
@@ -134,6 +165,12 @@ def woven_set(
         record = next(iter(folder.rglob(f"{name}.json")))
         lender_of.append(places[json.loads(record.read_text(encoding="utf-8"))["look_sha256"]])
     return WovenSet(data, unlabelled.training, tuple(lender_of))
+
+
+def _grey() -> LabelledPicture:
+    """Return a reference that tells nothing."""
+    grey = np.full((_GREY_SIDE, _GREY_SIDE, 3), 128, np.uint8)
+    return LabelledPicture(grey, np.zeros(grey.shape[:2], np.int32), np.zeros(1, np.uint8))
 
 
 def _said(picture: LabelledPicture, what: int) -> LabelledPicture:
