@@ -84,6 +84,9 @@ def main() -> None:
     save(viewer, "side-by-side.png")
     canvas.comparison.side_by_side()
     take_compare(viewer, canvas, docks["Compare"])
+    take_weights(viewer, canvas, weave, docks["Weights"])
+    canvas.open_layout(random_layout(recipe, seed=4))
+    wait(lambda: weave.weaving.is_settled)
     if "--no-training" not in sys.argv:
         take_train(viewer, docks["Train generator"])
         take_train_segmenter(viewer, canvas, docks["Train segmenter"])
@@ -113,6 +116,45 @@ def take_compare(viewer: Any, canvas: Any, dock: Any) -> None:
     dock.live.setChecked(False)
     for each in (layer, canvas.layers.find(AGREEMENT)):
         viewer.layers.remove(each)
+
+
+def take_weights(viewer: Any, canvas: Any, weave: Any, dock: Any) -> None:
+    """Have tissue of the texture weaver judged by the first critic that is known; without one, the picture stays."""
+    from histoloom.gui.canvas_layers import TILE, WEIGHTS
+    from histoloom.gui.status_card import Level
+    from histoloom.layouts.random_layout import random_layout
+    from histoloom.layouts.random_recipe import preset_recipe
+
+    bring_up(dock)
+    wait(dock.isVisible)
+    critic = dock.parts.critic.critic
+    if critic is None:
+        print("There is no critic, so the picture of the Weights dock stays as it is.")
+        return
+    generator, size = weave.generator.reference, critic[1].pixel_size
+    sides = [round(side * canvas.layout.pixel_size / size) for side in canvas.layout.shape]
+    canvas.open_layout(
+        random_layout(preset_recipe("colon glands", height=sides[0], width=sides[1], pixel_size=size), seed=4)
+    )
+    weave.generator.choose("texture")
+    wait(lambda: weave.weaving.generator == "texture" and weave.weaving.is_settled, 300)
+    wait(lambda: dock.weights.latest is not None or dock.parts.card.level is Level.ERROR, 300)
+    if dock.weights.latest is None:
+        sys.exit(dock.parts.card.text)
+    dock.parts.lists.setCurrentIndex(1)
+    dock.parts.clip.activated.emit(0)
+    wait(lambda: dock.is_settled and bool(dock.parts.nuclei.listed))
+    canvas.layers.find(TILE).visible = False
+    viewer.reset_view()
+    viewer.cursor.position = (40.0, 120.0)
+    for callback in viewer.mouse_move_callbacks:
+        callback(viewer, None)
+    save(viewer, "weights.png")
+    dock.parts.picture.choose(None)
+    canvas.layers.find(TILE).visible = True
+    weave.generator.choose(generator)
+    if canvas.layers.find(WEIGHTS) is not None:
+        viewer.layers.remove(canvas.layers.find(WEIGHTS))
 
 
 def take_train(viewer: Any, dock: Any) -> None:

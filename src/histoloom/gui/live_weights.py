@@ -193,11 +193,12 @@ class LiveWeights(QObject):
     def close(self) -> None:
         """Judge nothing any more and end the process; a later `set_on` starts another one."""
         self._is_on = False
-        self._pause.stop()
-        self._calls.cancel()
-        self._drawing.cancel()
         self.process.close()
         self.process = JudgeProcess()
+        with suppress(RuntimeError):  # Qt may have deleted them, where a whole application ends
+            self._pause.stop()
+            self._calls.cancel()
+            self._drawing.cancel()
 
     def problem(self) -> str:
         """Return why nothing can be judged, in one sentence, or an empty str."""

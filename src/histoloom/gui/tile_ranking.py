@@ -29,8 +29,8 @@ _ICON, _SWATCH = 56, 14
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _NOWHERE = QModelIndex()
 _DECISIONS = (
-    ("keep", "Keep", "These tiles count as much as a real one, whatever the critic says."),
-    ("down-weight", "Down-weight", "These tiles count little (0.2), whatever the critic says."),
+    ("keep", "Keep", "These tiles count at least as much as a real one, whatever the critic says."),
+    ("down-weight", "Down-weight", "These tiles count at most 0.2, whatever the critic says."),
     ("reject", "Reject", "Nothing is learnt from these tiles: their weight is 0."),
     ("", "As judged", "Take the decision back: these tiles count what the critic says."),
 )
