@@ -210,6 +210,7 @@ def test_without_live_strokes_wait_until_they_are_asked_for(
     woven[...] = 20
     live_weaving_of(canvas).woven.emit(canvas.layout.window, 0.01)
     qtbot.wait(50)
+    assert judged.is_settled
     np.testing.assert_array_equal(shown(canvas), before)
     judged.parts.again.click()
     qtbot.waitUntil(lambda: bool((shown(canvas) < 0.3).all()), timeout=PATIENCE_MS)
@@ -399,6 +400,18 @@ def test_a_critic_that_compares_takes_the_look_of_the_canvas_or_a_file(
     settle(dock, qtbot)
     dock.choose_reference(tmp_path / "none.png")
     refused(dock, qtbot, "none.png")
+
+
+def test_a_critic_that_sees_nuclei_gets_those_of_the_canvas_and_all_of_the_picture(
+    dock: WeightsDock, canvas: Canvas, woven: np.ndarray, qtbot: QtBot
+) -> None:
+    choose(dock, critic_of(sees="condition and picture"))
+    settle(dock, qtbot)
+    assert "sees where nuclei are" in dock.parts.about.text()
+    orders = dock.weights.process.orders
+    live_weaving_of(canvas).woven.emit(Window(80, 96, 96, 112), 0.01)
+    qtbot.waitUntil(lambda: len(orders) == 2, timeout=PATIENCE_MS)
+    assert all(each.layout is canvas.layout and each.image.shape == woven.shape for each in orders)
 
 
 def test_a_folder_that_holds_no_tiles_is_told_of(dock: WeightsDock, tmp_path: Path, qtbot: QtBot) -> None:

@@ -147,8 +147,10 @@ class LiveWeights(QObject):
     @property
     def is_settled(self) -> bool:
         """Whether everything that was asked for is judged and shown."""
-        waits = self._pause.isActive() or self._calls.is_busy or self._drawing.is_busy
-        return not waits and not (self._is_on and self._parts is not None and self._parts.is_stale)
+        if self._pause.isActive() or self._calls.is_busy or self._drawing.is_busy:
+            return False
+        parts = self._parts
+        return not self._is_on or parts is None or (parts.is_whole and not (self._is_live and parts.is_stale))
 
     def choose_critic(self, critic: tuple[Path, BundleHeader] | None) -> None:
         """Judge with another critic: its file and header; None for none."""

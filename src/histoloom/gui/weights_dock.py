@@ -17,7 +17,7 @@ from histoloom.gui.canvas import canvas_of
 from histoloom.gui.comparison import camera_of
 from histoloom.gui.critic_chooser import Critic
 from histoloom.gui.folder_weights import FolderWeights
-from histoloom.gui.judged_pictures import CanvasPicture, canvas_reference, reference_pixels
+from histoloom.gui.judged_pictures import CanvasPicture, canvas_reference, pixels_of, reference_pixels
 from histoloom.gui.latest_call import LatestCall
 from histoloom.gui.live_weights import JudgedWhole, live_weights_of
 from histoloom.gui.nucleus_weights_list import WeighedNucleus, weighed_nuclei
@@ -395,8 +395,7 @@ class WeightsDock(QScrollArea):
         choice = self.parts.picture.choice
         with suppress(ImportanceError):
             if choice is not None and not isinstance(choice, Path):
-                data = choice.layer(self.canvas).data
-                return thumbnail_of(np.asarray(data[..., :3], np.uint8))
+                return thumbnail_of(pixels_of(choice.layer(self.canvas)))
         return np.full((8, 8, 3), 128, np.uint8)
 
     def _on_nuclei(self, answer: list[WeighedNucleus]) -> None:
