@@ -202,6 +202,16 @@ def test_a_stroke_is_judged_where_it_was_woven(
     np.testing.assert_allclose(shown(canvas), whole(judged).weight_map((0.2, 2.0)), rtol=1e-4)
 
 
+def test_what_a_weave_dock_that_was_opened_again_weaves_is_followed(
+    judged: WeightsDock, canvas: Canvas, woven: np.ndarray, qtbot: QtBot
+) -> None:
+    live_weaving_of(canvas).close()
+    woven[...] = 20
+    canvas.layers.find(WOVEN).refresh()
+    live_weaving_of(canvas).woven.emit(canvas.layout.window, 0.01)
+    qtbot.waitUntil(lambda: bool((shown(canvas) < 0.3).all()), timeout=PATIENCE_MS)
+
+
 def test_without_live_strokes_wait_until_they_are_asked_for(
     judged: WeightsDock, canvas: Canvas, woven: np.ndarray, qtbot: QtBot
 ) -> None:

@@ -25,7 +25,7 @@ from histoloom.gui.judged_pictures import (
     pixels_of,
     placing_of,
 )
-from histoloom.gui.live import live_weaving_of
+from histoloom.gui.live import LiveWeaving, live_weaving_of
 from histoloom.gui.one_at_a_time import OneAtATime
 from histoloom.gui.status_card import Level
 from histoloom.gui.weights_layer import WeightsLayer
@@ -131,8 +131,8 @@ class LiveWeights(QObject):
         self._is_on = False
         canvas.viewer.layers.events.removed.connect(self._on_removed)
         canvas.layout_replaced.connect(self._on_replaced)
-        self._weaving = weakref.ref(live_weaving_of(canvas))
-        live_weaving_of(canvas).woven.connect(self._on_woven)
+        self._weaving: weakref.ref[LiveWeaving] | None = None
+        self._follow_weaving(canvas)
 
     @property
     def latest(self) -> JudgedWhole | None:
@@ -357,9 +357,26 @@ class LiveWeights(QObject):
             return
         if self._watched is not None:
             self._watched.events.data.disconnect(self._on_data)
+            self._watched.events.set_data.disconnect(self._on_refreshed)
         self._watched = layer
         if layer is not None:
             layer.events.data.connect(self._on_data)
+            layer.events.set_data.connect(self._on_refreshed)
+
+    def _follow_weaving(self, canvas: Canvas) -> bool:
+        """Hear of what is woven on the canvas; returns whether somebody else weaves there now."""
+        weaving = live_weaving_of(canvas)
+        if self._weaving is not None and self._weaving() is weaving:
+            return False
+        self._weaving = weakref.ref(weaving)
+        weaving.woven.connect(self._on_woven)
+        return True
+
+    def _on_refreshed(self, _event: object = None) -> None:
+        # A Weave dock that was closed and opened again weaves by another process, which was not heard yet.
+        canvas = self._open_canvas()
+        if canvas is not None and isinstance(self._picture, CanvasPicture) and self._follow_weaving(canvas):
+            self._on_woven(canvas.layout.window, 0.0)
 
     def _on_data(self, _event: object = None) -> None:
         if self._is_on and self._is_live:
