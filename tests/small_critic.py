@@ -12,7 +12,7 @@ from histoloom.models import Bundle, BundleHeader, save_bundle
 
 
 def small_critic(
-    path: Path, *, reference_size: int = 0, pixel_size: float = 0.5, strength: float = 100.0, **judges: float
+    path: Path, *, reference_size: int = 0, pixel_size: float = 0.5, strength: float = 2.0, **judges: float
 ) -> Path:
     """Save a critic that says something else of every place.
 

@@ -44,7 +44,7 @@ def test_an_answer_is_that_of_the_library_and_the_process_stays(
     first, seconds = process.judge(Order(critic, picture, 0.5))
     pid = process.pid
     expected = Critic.load(critic).judge(picture, 0.5)
-    np.testing.assert_allclose(first.logits, expected.logits, atol=1e-4)
+    np.testing.assert_allclose(first.logits, expected.logits, rtol=1e-4, atol=1e-4)
     assert (first.step, first.shape, first.ratio) == (expected.step, expected.shape, 3.0)
     assert seconds > 0
     process.judge(Order(critic, picture, 0.5))
@@ -60,7 +60,7 @@ def test_a_reference_is_used_and_its_want_is_told(process: JudgeProcess, tmp_pat
     reference = np.asarray(embedded_sample().read())[200:400, 200:400].copy()
     found, _ = process.judge(Order(comparing, picture, 0.5, reference))
     expected = Critic.load(comparing).judge(picture, 0.5, reference=reference)
-    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-4)
 
 
 def test_what_the_critic_refuses_arrives_as_its_sentence(
