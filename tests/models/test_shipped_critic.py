@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from histoloom.cli.weighing import weigh
 from histoloom.generators.registry import generator_named
 from histoloom.importance.critic import Critic
 from histoloom.layouts import RandomLayoutRecipe, random_layout
-from histoloom.models import inspect_bundle
+from histoloom.models import bundle_path, inspect_bundle
 from histoloom.models.shipped import shipped_folder
 from histoloom.tiles.looks import Look
 from histoloom.tiles.reading import open_tile
@@ -81,3 +83,8 @@ def test_woven_tissue_weighs_less_than_the_tissue_whose_look_it_has(critic, piec
         woven.append(critic.judge(picture, 0.25, reference=beside).weight())
         real.append(critic.judge(piece, 0.25, reference=beside).weight())
     assert np.median(woven) < np.median(real)
+
+
+def test_folders_are_weighed_by_it_where_no_other_is_named():
+    default = inspect.signature(weigh).parameters["critic"].default
+    assert bundle_path(default) == BUNDLE

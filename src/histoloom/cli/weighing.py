@@ -29,8 +29,8 @@ def weigh(
     folder: Path,
     /,
     *,
-    critic: str,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    critic: str = "critic",
     reference: Path | None = None,
     clip: str = "none",
     pixel_size: float | None = None,
@@ -45,10 +45,11 @@ def weigh(
     ----------
     folder
         Woven tiles, as 'histoloom weave' or an export leaves them.
-    critic
-        Name of a bundle ('histoloom bundles list'), or the file of a discriminator's bundle.
     output
         The table.
+    critic
+        Name of a bundle ('histoloom bundles list'), or the file of a discriminator's bundle (default: the one that
+        comes along).
     reference
         A real tile, or the folder of the real tiles whose looks were woven, for critics that compare.
     clip
