@@ -56,6 +56,28 @@ def test_a_table_names_every_family_of_scores(folder, capsys):
     assert "Hausdorff" not in capsys.readouterr().out
 
 
+def test_a_probability_adds_the_area_under_the_roc_curve(folder, capsys):
+    probability = np.random.default_rng(0).random((48, 96)).astype(np.float32) + (layout(0.0).rasterize() > 0)
+    tifffile.imwrite("likely.tif", probability)
+    line = ["score", "truth/a.tif", "predicted/a_labels.tif", "--probability"]
+    assert main([*line, "likely.tif", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["auroc"] == 1.0
+    np.save("flat.npy", np.full((48, 96), 0.3))
+    assert main([*line, "flat.npy"]) == 0
+    assert any(line.split() == ["AUROC", "0.5000"] for line in capsys.readouterr().out.splitlines())
+    np.save("small.npy", np.full((8, 8), 0.3))
+    np.save("colours.npy", np.zeros((48, 96, 3)))
+    for wrong, sentence in (
+        ("small.npy", "give one finite number for each"),
+        ("colours.npy", "not one number for each pixel"),
+        ("gone.tif", "does not exist"),
+    ):
+        assert main([*line, wrong]) != 0
+        assert sentence in capsys.readouterr().err
+    assert main(["score", "truth", "predicted", "--probability", "likely.tif"]) != 0
+    assert "two files" in capsys.readouterr().err
+
+
 def test_two_folders_give_images_means_and_pooled_scores(folder, capsys):
     assert main(["score", "truth", "predicted", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -244,6 +245,12 @@ def test_the_command_writes_labels_and_polygons_and_goes_on_after_a_bad_file(
     np.testing.assert_array_equal(labels.rasterize() > 0, label_map > 0)
     assert len(labels.nuclei) == len(polygons.nuclei) == 6
     assert labels.provenance["segmenter"] == "dark.safetensors"
+    assert not (tmp_path / "out" / "tile_probability.tif").exists()
+    assert main(["segment", images[1], "--segmenter", str(path), "-o", str(tmp_path / "out"), "--probability"]) == 0
+    capsys.readouterr()
+    found = [str(tmp_path / "out" / f"tile_{each}.tif") for each in ("labels", "probability")]
+    assert main(["score", found[0], found[0], "--probability", found[1], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["auroc"] == 1.0
     coarse = ["--pixel-size", "0.5", "--segmenter", str(path), "-o", str(tmp_path / "coarse")]
     assert main(["segment", images[1], *coarse]) == 0
     assert (

@@ -29,6 +29,7 @@ def score(
     split: bool | None = None,
     hausdorff: bool = True,
     ignore: Path | None = None,
+    probability: Path | None = None,
 ) -> int:
     """Score predicted labels of nuclei against the true ones.
 
@@ -50,6 +51,9 @@ def score(
     ignore
         A mask, or a folder of masks, that are not 0 where pixels count for nothing (default: NAME_ignore.png or the
         like beside the truth, where there is one).
+    probability
+        Of two files: a picture of how probably each pixel is of a nucleus, as 'histoloom segment --probability' writes
+        it. Adds the area under the ROC curve.
     """
     for each in (truth, prediction):
         if not each.exists():
@@ -62,12 +66,16 @@ def score(
     if ignore is not None and (not ignore.exists() or ignore.is_dir() != truth.is_dir()):
         wanted = "a folder of masks" if truth.is_dir() else "a mask"
         raise EvaluationError(f"What '--ignore' names, '{ignore.name}', is not {wanted}; give one.")
+    if probability is not None and truth.is_dir():
+        raise EvaluationError("'--probability' is of one picture; score two files with it, and not two folders.")
     if truth.is_dir():
         found = score_folders(truth, prediction, split=split, hausdorff=hausdorff, ignore=ignore)
         notes, values = found.notes, found.as_dict()
         shown = _folder_tables(found)
     else:
-        scores, said = score_files(truth, prediction, split=split, hausdorff=hausdorff, ignore=ignore)
+        scores, said = score_files(
+            truth, prediction, split=split, hausdorff=hausdorff, ignore=ignore, probability=probability
+        )
         notes, values = tuple(said), scores
         shown = _tables({"score": scores}, scores["classes"])
     for note in notes:

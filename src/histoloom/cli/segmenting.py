@@ -29,6 +29,7 @@ def segment(
     pixel_size: float | None = None,
     augmented: Annotated[bool, Parameter(negative="")] = False,
     normalize_to: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    probability: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Find the nuclei of pictures.
 
@@ -51,6 +52,8 @@ def segment(
     normalize_to
         A picture whose colours all others are given before (Reinhard et al. 2001), such as one that the segmenter was
         trained on; of several, the mean colours.
+    probability
+        Write STEM_probability.tif as well, how probably each pixel is of a nucleus, which 'histoloom score' takes.
     """
     stems = Counter(each.stem for each in images)
     twice = next((stem for stem, count in stems.items() if count > 1), None)
@@ -70,7 +73,9 @@ def segment(
             if interrupted.is_set():
                 raise Stopped(f"Stopped after {done} of {len(images)} pictures; give the others to go on.")
             try:
-                sentences = _segment_one(loaded, image, output, pixel_size, colors, augmented=augmented)
+                sentences = _segment_one(
+                    loaded, image, output, pixel_size, colors, augmented=augmented, probability=probability
+                )
             except HistoloomError as error:
                 failed += 1
                 sentences = [str(error)]
@@ -103,13 +108,14 @@ def _segment_one(
     colors: ColorStatistics | None,
     *,
     augmented: bool,
+    probability: bool,
 ) -> list[str]:
     from histoloom.segmenters.files import check_replaceable, save_segmentation
     from histoloom.tiles.reading import open_tile
 
     check_replaceable(output, image.stem)
     with open_tile(image) as tile:
-        found = segmenter.segment(tile, pixel_size, augmented=augmented, colors=colors)
+        found = segmenter.segment(tile, pixel_size, augmented=augmented, colors=colors, of_pixels=probability)
         provenance = {
             **tile.provenance,
             "segmenter": segmenter.name,

@@ -20,9 +20,9 @@ from histoloom.evaluation.label_files import (
     paired_name,
 )
 from histoloom.evaluation.pixel_scores import mean_of
-from histoloom.evaluation.scores import Classes, LabelTally, Scores, check_pixel_sizes, tally_labels
+from histoloom.evaluation.scores import Classes, LabelTally, Scores, check_pixel_sizes, pixel_auroc, tally_labels
 from histoloom.layouts.folder_recognition import IGNORE_ENDING, find_ignore_masks, ignore_mask_of
-from histoloom.layouts.label_pictures import LABEL_PICTURE_SUFFIXES, read_ignored
+from histoloom.layouts.label_pictures import LABEL_PICTURE_SUFFIXES, read_ignored, read_probability
 
 _ClassNames = tuple[set[str], set[str]]
 """Of the truth's nuclei and of the prediction's."""
@@ -82,6 +82,7 @@ def score_files(
     hausdorff: bool = True,
     split: bool | None = None,
     ignore: str | Path | None = None,
+    probability: str | Path | None = None,
 ) -> tuple[Scores, list[str]]:
     """Return all scores of one file of labels against the true one, and notes about what was found.
 
@@ -97,6 +98,9 @@ def score_files(
     ignore
         A mask that is not 0 where pixels count for nothing (default: ``NAME_ignore.png`` or the like beside the truth,
         if there is one).
+    probability
+        A picture of one number for each pixel (TIFF, NPY), as 'histoloom segment --probability' writes it: of a nucleus
+        there. Adds ``auroc``.
 
     Raises
     ------
@@ -108,7 +112,13 @@ def score_files(
     mask = Path(ignore) if ignore is not None else ignore_mask_of(Path(truth), paired_name(Path(truth)))
     tally = _tally(label_file(truth), label_file(prediction), hausdorff, split, notes, names, mask)
     notes += _note_on_ignored(0 if mask is None else 1)
-    return tally.scores(), [*notes, *note_on_classes(*names)]
+    scores = tally.scores()
+    if probability is not None:
+        true, _ = read_pair(label_file(truth), label_file(prediction))
+        height, width = true.label_map.shape
+        ignored = None if mask is None else read_ignored(mask, (height, width))
+        scores["auroc"] = pixel_auroc(true.label_map, read_probability(Path(probability)), ignored)
+    return scores, [*notes, *note_on_classes(*names)]
 
 
 def score_folders(

@@ -15,6 +15,7 @@ SCORE_GROUPS: tuple[tuple[str, Sequence[tuple[str, str]]], ...] = (
             ("dice", "F1 (Dice)"),
             ("iou", "IoU"),
             ("bf_score", "BF score"),
+            ("auroc", "AUROC"),
         ),
     ),
     (

@@ -136,7 +136,7 @@ def score_labels(
     )
     scores = tally.scores()
     if probability is not None:
-        scores["auroc"] = _auroc(truth, probability, ignore)
+        scores["auroc"] = pixel_auroc(truth, probability, ignore)
     return scores
 
 
@@ -240,7 +240,14 @@ def _checked_mask(ignore: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bo
     return np.asarray(mask != 0, bool)
 
 
-def _auroc(truth: NDArray[Any], probability: NDArray[Any], ignore: NDArray[Any] | None) -> float:
+def pixel_auroc(truth: NDArray[Any], probability: NDArray[Any], ignore: NDArray[Any] | None = None) -> float:
+    """Return the area under the ROC curve of a probability of nuclei; see `score_labels` for what it is given.
+
+    Raises
+    ------
+    EvaluationError
+        If it is not one finite number for each pixel.
+    """
     values = np.asarray(probability)
     if values.shape != truth.shape or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise EvaluationError(

@@ -78,7 +78,8 @@ def _rows(scores: Scores) -> list[tuple[tuple[str, str], str, str]]:
     for heading, group in SCORE_GROUPS:
         rows.append(((heading, ""), heading, ""))
         for key, title in group:
-            if key == "mpq_plus" and not by_class:
+            # Layers of labels have no probabilities.
+            if (key == "mpq_plus" and not by_class) or key == "auroc":
                 continue
             value = score_words(key, scores[key]) if key in scores else _WAITING
             rows.append((("", key), title, value))

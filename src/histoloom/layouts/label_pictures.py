@@ -107,6 +107,23 @@ def read_ignored(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(mask != 0, np.bool_)
 
 
+def read_probability(path: Path) -> NDArray[Any]:
+    """Read a picture of one number for each pixel, ``(H, W)``, as it is stored: TIFF, NPY, or grey PNG or BMP.
+
+    Raises
+    ------
+    LayoutError
+        If the file is missing, damaged, or of several numbers for each pixel.
+    """
+    plane = _read_plane(path)
+    if plane.ndim != 2:
+        raise LayoutError(
+            f"'{path.name}' has the shape {plane.shape} and not one number for each pixel; give the probability of "
+            "nuclei alone."
+        )
+    return plane
+
+
 def _read_plane(path: Path) -> NDArray[Any]:
     """Return what a file holds without axes of length 1, except where these are its height or width."""
     stored = _read(path)

@@ -13,9 +13,14 @@ from histoloom.writing import written_together
 
 
 def save_segmentation(
-    segmentation: Segmentation, folder: str | Path, stem: str, provenance: dict[str, Any] | None = None
+    segmentation: Segmentation,
+    folder: str | Path,
+    stem: str,
+    provenance: dict[str, Any] | None = None,
 ) -> Path:
     """Write ``STEM_labels.tif`` and ``STEM.geojson``, each with its ``.layout.json``, all of them or none.
+
+    Where the probability of pixels is known, ``STEM_probability.tif`` has it, ``float32 (H, W)``.
 
     Parameters
     ----------
@@ -43,6 +48,11 @@ def save_segmentation(
     with written_together(folder, labels) as staging:
         save_layout(layout, staging / labels)
         save_layout(layout, staging / polygons)
+        if segmentation.pixel_probability is not None:
+            import tifffile
+
+            probability = staging / f"{stem}_probability.tif"
+            tifffile.imwrite(probability, segmentation.pixel_probability, compression="zlib")
     return Path(folder) / labels
 
 

@@ -30,6 +30,8 @@ class Segmentation:
         µm per pixel of the picture.
     notes
         Sentences about what was done on the way, such as that the picture was rescaled.
+    pixel_probability
+        ``float32 (H, W)`` in 0..1: how probably each pixel is of a nucleus; None where nobody asked for it.
     """
 
     label_map: NDArray[np.int32]
@@ -38,6 +40,7 @@ class Segmentation:
     probability: NDArray[np.float32]
     pixel_size: float
     notes: tuple[str, ...] = ()
+    pixel_probability: NDArray[np.float32] | None = None
 
     @property
     def count(self) -> int:

@@ -106,6 +106,7 @@ class Segmenter:
         *,
         augmented: bool = False,
         colors: ColorStatistics | None = None,
+        of_pixels: bool = False,
         on_block: Callable[[int, int], None] | None = None,
     ) -> Segmentation:
         """Find the nuclei of a picture; memory beyond its label map does not grow with its size.
@@ -122,6 +123,8 @@ class Segmenter:
         colors
             Colours that the picture is given before (Reinhard et al. 2001), such as those of what the segmenter was
             trained on; None to leave it as it is. A picture without tissue is left as it is, and a note says so.
+        of_pixels
+            Whether to keep how probably each pixel is of a nucleus, `Segmentation.pixel_probability`.
         on_block
             Told how many blocks are done, and of how many.
 
@@ -150,19 +153,27 @@ class Segmenter:
             except LookError:
                 notes.append("The picture shows no tissue to match the colours of, so they were left as they are.")
         merged = MergedNuclei(tile.shape, max(round(_SLACK / size), 1))
+        pixel_probability = np.zeros(tile.shape, np.float32) if of_pixels else None
         blocks = list(blocks_of(tile.shape, max(round(_MOST_BLOCK / factor), 1), round(_MARGIN / size)))
         for done, (core, outer) in enumerate(blocks, start=1):
             pixels = tile.read(outer)
             if colors is not None and own is not None:
                 pixels = normalize_reinhard(pixels, colors, own)
-            merged.add(self._block(pixels, size, factor, augmented), core, outer)
+            nuclei, probability = self._block(pixels, size, factor, augmented)
+            merged.add(nuclei, core, outer)
+            if pixel_probability is not None:
+                pixel_probability[core.slices] = probability[core.relative_to(outer).slices]
             if on_block is not None:
                 on_block(done, len(blocks))
         found = merged.result(int(LEAST_AREA / size**2))
         class_of = found.facts[:, 1:].argmax(axis=1).astype(np.uint8)
-        return Segmentation(found.label_map, self.classes, class_of, found.facts[:, 0], size, tuple(notes))
+        return Segmentation(
+            found.label_map, self.classes, class_of, found.facts[:, 0], size, tuple(notes), pixel_probability
+        )
 
-    def _block(self, pixels: NDArray[np.uint8], pixel_size: float, factor: float, augmented: bool) -> BlockNuclei:
+    def _block(
+        self, pixels: NDArray[np.uint8], pixel_size: float, factor: float, augmented: bool
+    ) -> tuple[BlockNuclei, NDArray[np.float32]]:
         shape = pixels.shape[:2]
         maps = predicted_maps(self._network, _resized(pixels, factor), augmented=augmented)
         classes = maps.pop("classes")
@@ -172,9 +183,11 @@ class Segmenter:
         area = np.maximum(np.bincount(own, minlength=count), 1)
         values = (maps["nucleus"], *classes)
         facts = np.stack([np.bincount(own, weights=each[inside], minlength=count) / area for each in values], axis=1)
+        probability = maps["nucleus"]
         if labels.shape != shape:
-            labels = labels[nearest_pixels(labels.shape, shape)]
-        return BlockNuclei(labels, facts.astype(np.float32))
+            nearest = nearest_pixels(labels.shape, shape)
+            labels, probability = labels[nearest], probability[nearest]
+        return BlockNuclei(labels, facts.astype(np.float32)), probability
 
     def _pixels_per_pixel(self, pixel_size: float) -> float:
         """Return how many of the segmenter's pixels one of the picture is wide; 1 where they are taken for the same."""
