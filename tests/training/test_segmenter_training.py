@@ -159,6 +159,8 @@ def test_masks_of_classes_train_only_what_needs_no_single_nuclei():
     ):
         SegmenterTraining(recipe(), data)
     assert SegmenterTraining(recipe(architecture="unet"), data).planes == 1
+    with pytest.raises(SegmenterError, match="The label map of a held-out tile is a mask of classes"):
+        SegmenterTraining(recipe(), replace(discs(), validation=(picture,)))
 
 
 def test_an_unknown_architecture_is_refused():

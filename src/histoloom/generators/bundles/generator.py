@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from histoloom.conditions import AcceptedStructure, Encoding
 from histoloom.errors import BundleError
 from histoloom.generators.bundles.anchored_windows import AnchoredWindows
+from histoloom.generators.bundles.from_bundle import FromBundle
 from histoloom.generators.bundles.recipe import BundleRecipe
 from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.bundles.seen import Picture, seen_condition, sees_classes, with_known_classes
@@ -37,7 +38,7 @@ _MOST_KEPT_BYTES = 96 * 2**20
 _MOST_SIDE = 2048
 
 
-class BundleGenerator:
+class BundleGenerator(FromBundle):
     """Weaves with the network of one bundle, in the colours that it was trained on.
 
     Parameters
@@ -58,26 +59,15 @@ class BundleGenerator:
     tile_invariant: ClassVar[bool] = True
 
     def __init__(self, path: Path, header: BundleHeader) -> None:
-        header.check_kind("generator", path.name)
-        self._path, self.header = path, header
+        super().__init__(path, header)
         self._encoding = header.encoding(path.name)
         self._side = _side(header, path.name)
         self.named_looks: tuple[NamedLook, ...] = header.named_looks(path.name)
 
     @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        return self._path.stem
-
-    @property
     def title(self) -> str:
         """Name, system and training steps."""
         return f"{self.name} ({self.header.system}, {self.header.step:,} steps)"
-
-    @property
-    def weights_sha256(self) -> str:
-        """Hash of its weights."""
-        return self.header.weights_sha256
 
     def prepare(self, look: AnyLook, recipe: BundleRecipe, pixel_size: float) -> PreparedBundle:
         """Load the network for canvases of a pixel size.

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from histoloom.conditions import EDGE, AcceptedStructure, NucleiAndTissueEncoding, StructureLabelsEncoding
 from histoloom.conditions.nuclei_and_tissue import TISSUE_REACH, surrounding_tissue
 from histoloom.errors import BundleError
+from histoloom.generators.bundles.cells import cells_of, put_together, rounded_picture
+from histoloom.generators.bundles.from_bundle import FromBundle
 from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.loom.noise import LEVELS, canvas_noise
 from histoloom.generators.loom.recipe import LoomWeaveRecipe
@@ -33,7 +35,7 @@ CELL = 512
 """Height and width in pixels of the canvas-anchored cells in which pictures that are kept are woven."""
 
 
-class LoomGenerator:
+class LoomGenerator(FromBundle):
     """Weaves with a network that has learnt tissue, in the colours and texture of any look.
 
     Parameters
@@ -53,27 +55,17 @@ class LoomGenerator:
     tile_invariant: ClassVar[bool] = True
 
     def __init__(self, path: Path, header: BundleHeader) -> None:
-        header.check_kind("generator", path.name)
+        super().__init__(path, header)
         encoding = header.encoding(path.name)
         if not isinstance(encoding, NucleiAndTissueEncoding):
             raise BundleError(f"The header of '{path.name}' is damaged (its 'condition'); get the file again.")
-        self._path, self.header, self._encoding = path, header, encoding
+        self._encoding = encoding
         self.named_looks: tuple[NamedLook, ...] = header.named_looks(path.name)
-
-    @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        return self._path.stem
 
     @property
     def title(self) -> str:
         """Name and training steps."""
         return f"{self.name} (trained, {self.header.step:,} steps)"
-
-    @property
-    def weights_sha256(self) -> str:
-        """Hash of its weights."""
-        return self.header.weights_sha256
 
     def prepare(self, look: AnyLook, recipe: LoomWeaveRecipe, pixel_size: float) -> PreparedLoom:
         """Study a look for canvases of the given pixel size.
@@ -166,18 +158,14 @@ class PreparedLoom:
             if edges is not None:
                 edges = edges[nearest_pixels(edges.shape, scaled.shape)]
             picture = resampling.resampled(self._pictures(scaled, edges, seed, source, in_cells=in_cells), window)
-        return np.ascontiguousarray((picture + np.float32(0.5)).astype(np.uint8).transpose(1, 2, 0))
+        return rounded_picture(picture)
 
     def _pictures(
         self, layout: Layout, edges: NDArray[np.bool_] | None, seed: int, window: Window, *, in_cells: bool
     ) -> NDArray[np.float32]:
         """Return ``float32 (3, H, W)`` in 0..255 of a window at the network's pixel size."""
-        result = np.empty((3, *window.shape), np.float32)
-        for part in _cells(window) if in_cells else [_aligned(window)]:
-            shared = part.intersection(window)
-            picture = self._part(layout, edges, seed, part)
-            result[:, *shared.relative_to(window).slices] = picture[:, *shared.relative_to(part).slices]
-        return result
+        parts = cells_of(window, CELL) if in_cells else [_aligned(window)]
+        return put_together(window, parts, lambda part: self._part(layout, edges, seed, part))
 
     def _part(self, layout: Layout, edges: NDArray[np.bool_] | None, seed: int, part: Window) -> NDArray[np.float32]:
         seen = part.expanded(self._network.margin)
@@ -218,9 +206,3 @@ def _aligned(window: Window) -> Window:
     return Window(
         window.y0 // cell * cell, window.x0 // cell * cell, -(-window.y1 // cell) * cell, -(-window.x1 // cell) * cell
     )
-
-
-def _cells(window: Window) -> list[Window]:
-    rows = range(window.y0 // CELL * CELL, window.y1, CELL)
-    columns = range(window.x0 // CELL * CELL, window.x1, CELL)
-    return [Window(y, x, y + CELL, x + CELL) for y in rows for x in columns]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from histoloom.generators.bundles.cells import cells_of, put_together, rounded_picture
+from histoloom.generators.bundles.from_bundle import FromBundle
 from histoloom.generators.bundles.resampling import Resampling, network_pixels_per_pixel
 from histoloom.generators.networks.look_crops import resampled_look
 from histoloom.generators.refiner.networks import refiner_network
@@ -18,7 +19,6 @@ from histoloom.generators.texture import TextureRecipe, TextureWeaver
 from histoloom.generators.texture.weaver import PreparedTexture
 from histoloom.layouts import Layout
 from histoloom.layouts.transforms import rescaled
-from histoloom.models import BundleHeader
 from histoloom.tiles.looks import AnyLook, NamedLook, look_with_pixels
 from histoloom.window import Window
 
@@ -31,7 +31,7 @@ CELL = 256
 """Height and width in pixels of the canvas-anchored cells in which pictures that are kept are woven."""
 
 
-class RefinerGenerator:
+class RefinerGenerator(FromBundle):
     """Weaves with the textures of a tile, and refines the picture with the tile as the reference.
 
     Parameters
@@ -51,24 +51,10 @@ class RefinerGenerator:
     tile_invariant: ClassVar[bool] = True
     named_looks: ClassVar[tuple[NamedLook, ...]] = ()
 
-    def __init__(self, path: Path, header: BundleHeader) -> None:
-        header.check_kind("generator", path.name)
-        self._path, self.header = path, header
-
-    @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        return self._path.stem
-
     @property
     def title(self) -> str:
         """Name and training steps."""
         return f"{self.name} (refiner, {self.header.step:,} steps)"
-
-    @property
-    def weights_sha256(self) -> str:
-        """Hash of its weights."""
-        return self.header.weights_sha256
 
     def prepare(self, look: AnyLook, recipe: RefinerWeaveRecipe, pixel_size: float) -> PreparedRefiner:
         """Study a look for canvases of the given pixel size.
@@ -160,16 +146,12 @@ class PreparedRefiner:
             resampling = Resampling(self._factor, scaled.shape)
             source = resampling.source_window(window)
             picture = resampling.resampled(self._pictures(scaled, seed, source, in_cells=in_cells), window)
-        return np.ascontiguousarray((picture + np.float32(0.5)).astype(np.uint8).transpose(1, 2, 0))
+        return rounded_picture(picture)
 
     def _pictures(self, layout: Layout, seed: int, window: Window, *, in_cells: bool) -> NDArray[np.float32]:
         """Return ``float32 (3, H, W)`` in 0..255 of a window at the network's pixel size."""
-        result = np.empty((3, *window.shape), np.float32)
-        for part in _cells(window) if in_cells else [window]:
-            shared = part.intersection(window)
-            picture = self._part(layout, seed, part)
-            result[:, *shared.relative_to(window).slices] = picture[:, *shared.relative_to(part).slices]
-        return result
+        parts = cells_of(window, CELL) if in_cells else [window]
+        return put_together(window, parts, lambda part: self._part(layout, seed, part))
 
     def _part(self, layout: Layout, seed: int, part: Window) -> NDArray[np.float32]:
         seen = part.expanded(self._network.margin)
@@ -179,9 +161,3 @@ class PreparedRefiner:
             return np.asarray(inner.transpose(2, 0, 1), np.float32)
         refined: NDArray[np.float32] = self._network.refine(first, self._vector, self._refinement)
         return refined[:, *part.relative_to(seen).slices]
-
-
-def _cells(window: Window) -> list[Window]:
-    rows = range(window.y0 // CELL * CELL, window.y1, CELL)
-    columns = range(window.x0 // CELL * CELL, window.x1, CELL)
-    return [Window(y, x, y + CELL, x + CELL) for y in rows for x in columns]

@@ -89,7 +89,7 @@ class SegmenterTraining:
             raise TrainingError("There are no tiles to validate on; hold some out.")
         check_validation_nuclei(data.validation)
         if _OF_SINGLE_NUCLEI.intersection(self._outputs):
-            for what, tiles in (("training", data.training), ("woven", woven)):
+            for what, tiles in (("training", data.training), ("held-out", data.validation), ("woven", woven)):
                 for each in tiles:
                     check_instances(each.label_map, f"The label map of a {what} tile", _NO_INSTANCES)
 
