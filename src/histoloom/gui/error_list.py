@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHBoxLayout, QHeaderView, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from histoloom.evaluation import Agreement, AgreementError
+from histoloom.gui.place_table import PlaceTable
 from histoloom.gui.words import Words
 
 _COLUMNS = ("Error", "Label", "Area", "y (px)", "x (px)")
@@ -120,22 +121,10 @@ class ErrorList(QWidget):
         self.kind.setAccessibleName("Which errors are listed")
         self.kind.currentIndexChanged.connect(self._on_kind)
         self.model = ErrorModel(self)
-        self.table = QTableView()
-        self.table.setModel(self.model)
-        self.table.setSortingEnabled(True)
-        self.table.sortByColumn(_Y, Qt.SortOrder.AscendingOrder)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.table.setShowGrid(False)
-        self.table.setMinimumHeight(140)
+        self.table = PlaceTable(self.model, sorted_by=_Y, least_height=140)
         self.table.setAccessibleName("Errors; choose one to go there")
         self.table.setToolTip("Click an error, or go through them with the arrow keys, and the canvas goes there.")
-        self.table.clicked.connect(self._on_chosen)
-        self._is_filling = False
-        self.table.selectionModel().currentRowChanged.connect(self._on_current)
+        self.table.row_chosen.connect(lambda row: self.chosen.emit(self.model.listed[row]))
         row = QHBoxLayout()
         row.addWidget(self.counts, 1)
         row.addStretch()
@@ -148,20 +137,14 @@ class ErrorList(QWidget):
     def show_errors(self, agreement: Agreement | None, pixel_size: float | None) -> None:
         """Show what went wrong; the one that is selected stays selected where it is still there."""
         before = self._error_at(self.table.currentIndex())
-        scrolled = self.table.verticalScrollBar().value()
-        self._is_filling = True
-        try:
-            self.model.show_errors(() if agreement is None else agreement.errors, pixel_size)
-            self.table.setCurrentIndex(self.model.index(self.model.row_of(before), 0))
-            self.table.verticalScrollBar().setValue(scrolled)
-        finally:
-            self._is_filling = False
+        errors = () if agreement is None else agreement.errors
+        self.table.renew(lambda: self.model.show_errors(errors, pixel_size), lambda: self.model.row_of(before))
         counts = {} if agreement is None else agreement.counts
         self.counts.setText(", ".join(f"{counts[kind]:,} {kind}" for kind in _KINDS if kind in counts))
 
     def choose(self, row: int) -> None:
         """Choose an error by its row, as a click does."""
-        self.table.setCurrentIndex(self.model.index(row, 0))
+        self.table.choose(row)
 
     @property
     def listed(self) -> list[AgreementError]:
@@ -170,15 +153,6 @@ class ErrorList(QWidget):
 
     def _on_kind(self, index: int) -> None:
         self.model.show_kind("" if index == 0 else _KINDS[index - 1])
-
-    def _on_chosen(self, index: QModelIndex) -> None:
-        error = self._error_at(index)
-        if error is not None:
-            self.chosen.emit(error)
-
-    def _on_current(self, index: QModelIndex, _before: QModelIndex) -> None:
-        if not self._is_filling:
-            self._on_chosen(index)
 
     def _error_at(self, index: QModelIndex) -> AgreementError | None:
         return self.model.listed[index.row()] if index.isValid() else None

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from histoloom.gui.place_table import PlaceTable
 from histoloom.gui.weights_palette import paper_colors, weight_words
 from histoloom.gui.words import Words
 from histoloom.layouts import Layout
@@ -122,22 +123,10 @@ class NucleusWeightsList(QWidget):
         super().__init__(parent)
         self.words = Words("color: gray;")
         self.model = NucleusWeightModel(self)
-        self.table = QTableView()
-        self.table.setModel(self.model)
-        self.table.setSortingEnabled(True)
-        self.table.sortByColumn(_WEIGHT, Qt.SortOrder.AscendingOrder)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.table.setShowGrid(False)
-        self.table.setMinimumHeight(150)
+        self.table = PlaceTable(self.model, sorted_by=_WEIGHT, least_height=150)
         self.table.setAccessibleName("Nuclei by weight; choose one to go there")
         self.table.setToolTip("Click a nucleus, or go through them with the arrow keys, and the canvas goes there.")
-        self.table.clicked.connect(self._on_chosen)
-        self._is_filling = False
-        self.table.selectionModel().currentRowChanged.connect(self._on_current)
+        self.table.row_chosen.connect(lambda row: self.chosen.emit(self.model.listed[row]))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.words)
@@ -152,24 +141,9 @@ class NucleusWeightsList(QWidget):
         """List nuclei; the one that is selected stays so where it is still there."""
         current = self.table.currentIndex()
         before = self.model.listed[current.row()].id if current.isValid() else None
-        scrolled = self.table.verticalScrollBar().value()
-        self._is_filling = True
-        try:
-            self.model.show_nuclei(nuclei)
-            self.table.setCurrentIndex(self.model.index(self.model.row_of(before), 0))
-            self.table.verticalScrollBar().setValue(scrolled)
-        finally:
-            self._is_filling = False
+        self.table.renew(lambda: self.model.show_nuclei(nuclei), lambda: self.model.row_of(before))
         self.words.setText(words)
 
     def choose(self, row: int) -> None:
         """Choose a nucleus by its row, as a click does."""
-        self.table.setCurrentIndex(self.model.index(row, 0))
-
-    def _on_chosen(self, index: QModelIndex) -> None:
-        if index.isValid():
-            self.chosen.emit(self.model.listed[index.row()])
-
-    def _on_current(self, index: QModelIndex, _before: QModelIndex) -> None:
-        if not self._is_filling:
-            self._on_chosen(index)
+        self.table.choose(row)
