@@ -91,9 +91,7 @@ def _command(name: str) -> Callable[..., int]:
         """
         checkpoint = None
         if resume:
-            if output is None or recipe is not None or preset is not None:
-                raise RunError("A run is resumed from its folder, '--output', by its own recipe; give no other.")
-            checkpoint = Run.open(output).latest_checkpoint()
+            output, checkpoint = resumed_from(output, recipe, preset)
             order = _resumed(name, data, output, tile_pixel_size, licence, fields)
         else:
             if not data:
@@ -126,6 +124,19 @@ def _resumed(
     kept = read_order(run)
     size = kept.tile_pixel_size if tile_pixel_size is None else tile_pixel_size
     return TrainingOrder(name, settings, kept.data, size, tuple(licences or kept.licences))
+
+
+def resumed_from(output: Path | None, recipe: Path | None, preset: str | None) -> tuple[Path, Path]:
+    """Return the folder of the run that a line with '--resume' names, and its latest checkpoint.
+
+    Raises
+    ------
+    RunError
+        If the line names no run, a recipe besides, or a run without a checkpoint.
+    """
+    if output is None or recipe is not None or preset is not None:
+        raise RunError("A run is resumed from its folder, '--output', by its own recipe; give no other.")
+    return output, Run.open(output).latest_checkpoint()
 
 
 def train_by(
