@@ -146,8 +146,8 @@ def test_ablations_take_one_part_away_each():
     assert hard.hardness_weight > easy.hardness_weight == 0
     assert hard.as_json() | {"hardness_weight": 0.0} == easy.as_json()
     assert settings.helper_cell(REFINED_BY[NO_REFERENCE], 0).recipe == hard
-    cells = [cell for _, _, _, cell in settings.segmenter_cells(0, 2)]
-    assert len({cell.name for cell in cells}) == len(cells) == len(ARMS) + 1
+    cells = [cell for _, _, _, cell in settings.segmenter_cells(0, 2, 3)]
+    assert len({cell.name for cell in cells}) == len(cells) == len(ARMS) + 1 + 4
     assert {cell.recipe.steps for cell in cells} == {settings.steps}
 
 

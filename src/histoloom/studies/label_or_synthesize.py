@@ -15,15 +15,14 @@ from histoloom.errors import RunError, Stopped, TrainingError
 from histoloom.runs import Run
 from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
 from histoloom.studies.label_or_synthesize_recipe import (
-    ACROSS,
     BLIND_REFINER,
-    BOTH,
     CRITIC,
+    FROM_REAL,
     GROWING,
     REFINED_BY,
     REFINED_UNIFORM,
+    UNIFORM,
     WEIGHTED,
-    WITHIN,
     LabelOrSynthesizeRecipe,
 )
 from histoloom.studies.label_or_synthesize_report import write_report
@@ -31,7 +30,7 @@ from histoloom.studies.label_or_synthesize_results import CellResult, StudyResul
 from histoloom.studies.label_or_synthesize_scores import TileScores, score_floor, score_segmenter
 from histoloom.studies.label_or_synthesize_tiles import StudyTiles, read_typed_tiles
 from histoloom.studies.label_or_synthesize_weaving import WovenSet, woven_set
-from histoloom.studies.study_folder import begin_study
+from histoloom.studies.study_folder import STUDY, begin_study
 from histoloom.tiles.normalization import ColorStatistics
 from histoloom.training.data import TrainingData
 from histoloom.training.events import OnEvent
@@ -57,8 +56,11 @@ def run_label_or_synthesize_study(
     """Train supervised and universal segmenters, score them on held-out real tiles, and write what came out.
 
     Types of tissue are organs, where folders tell them. *Supervised within types* learns from labelled tiles of all
-    types; *across types* from those of all but the ones that it is scored on; *universal* from woven tiles alone, whose
-    looks real ones of all types lend without their labels. A study that was killed goes on where it was. After every
+    types; *across types* from those of all but the ones that it is scored on; *across data sets* from those of the
+    other data sets, which takes two or more and is left out of a study of one; *universal* from woven tiles alone,
+    whose looks real ones of all types and data sets lend without their labels. Across data sets, too, woven tiles have
+    looks of the data set that is left out, never of its test tiles, as the paper's universal method sees unlabelled
+    tissue of everything. A study that was killed goes on where it was. After every
     cell the report in the folder is that of all cells which are finished.
 
     Parameters
@@ -124,6 +126,8 @@ class _Study:
     def begin(self) -> None:
         """Say in the folder which study it holds, or check that it holds this one; and score the floor."""
         data = {each.name: each.model_dump(mode="json") for each in self.tiles.sources}
+        before = _read(self.folder / STUDY)
+        self.tiles.check_order(before.get("split") if isinstance(before, dict) else None)
         begin_study(self.folder, _NAME, self.recipe, data, growing=GROWING, split=self.tiles.split)
         if self._floor() is None:
             write_json(self.folder / FLOOR, score_floor(self.tiles.test, self.tiles.pixel_size).as_json())
@@ -131,7 +135,7 @@ class _Study:
     def plan(self) -> Iterator[tuple[str, int, Cell]]:
         """Yield arm, part and cell of one seed after the other; a critic or refiner has no arm."""
         for seed in range(self.recipe.seeds):
-            cells = self.recipe.segmenter_cells(seed, len(self.tiles.groups))
+            cells = self.recipe.segmenter_cells(seed, *self.tiles.part_counts)
             helped = (WEIGHTED, *REFINED_BY)
             yield from ((arm, part, cell) for _, arm, part, cell in cells if arm not in helped)
             for helper in self.recipe.helpers:
@@ -173,15 +177,15 @@ class _Study:
     def _data(
         self, arm: str, part: int, cell: Cell, on_event: OnEvent | None, should_stop: Callable[[], bool] | None
     ) -> TrainingData:
-        if arm in (WITHIN, ACROSS):
-            return self.tiles.labelled(self.tiles.groups[part] if arm == ACROSS else ())
+        if arm in FROM_REAL:
+            return self.tiles.labelled_for(arm, part)
         woven = self._woven(cell.seed, should_stop)
         if arm == WEIGHTED:
             critic = self._helper(CRITIC, cell.seed, on_event, should_stop)
             return woven.alone(self._weigh(CRITIC, cell.seed, woven, _bundle_of(critic)))
         if arm in REFINED_BY:
             return self._refined(arm, cell.seed, woven, on_event, should_stop)
-        return woven.beside(self.tiles.labelled()) if arm == BOTH else woven.alone()
+        return woven.alone() if arm == UNIFORM else woven.beside(self.tiles.labelled_for(arm, part))
 
     def _woven(self, seed: int, should_stop: Callable[[], bool] | None) -> WovenSet:
         return woven_set(self.recipe, self.tiles, seed, self.folder / WOVEN / f"seed-{seed}", should_stop)
@@ -252,7 +256,7 @@ class _Study:
         cells = {
             (architecture, arm, part, seed): scored
             for seed in seeds
-            for architecture, arm, part, cell in recipe.segmenter_cells(seed, len(self.tiles.groups))
+            for architecture, arm, part, cell in recipe.segmenter_cells(seed, *self.tiles.part_counts)
             if (scored := self._scored(cell)) is not None
         }
         helpers = {

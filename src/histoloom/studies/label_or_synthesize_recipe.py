@@ -18,6 +18,7 @@ from histoloom.training.systems.refiner_recipe import RefinerRecipe
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
 
 WITHIN, ACROSS, UNIFORM, WEIGHTED, BOTH = "within", "across", "uniform", "weighted", "universal-and-real"
+ACROSS_DATA_SETS, BOTH_ACROSS_DATA_SETS = "across-datasets", "universal-and-real-across-datasets"
 REFINED, REFINED_UNIFORM = "refined", "refined-uniform"
 NO_REFERENCE, NOT_HARD = "refined-no-reference", "refined-not-hard"
 
@@ -27,6 +28,8 @@ ARMS: Mapping[str, str] = MappingProxyType({
     UNIFORM: "Universal, uniform weights",
     WEIGHTED: "Universal, importance weights",
     BOTH: "Universal + real",
+    ACROSS_DATA_SETS: "Supervised, across data sets",
+    BOTH_ACROSS_DATA_SETS: "Universal + real, across data sets",
     REFINED: "Universal, refined (proposed)",
     REFINED_UNIFORM: "Refined, no importance weights",
     NO_REFERENCE: "Refined, no reference",
@@ -44,7 +47,13 @@ REFINED_BY: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """Which refiner's tiles an arm learns from; its own discriminator weighs them (section 4.2 of the paper)."""
 
-_FROM_REAL = frozenset({WITHIN, ACROSS})
+FROM_REAL = frozenset({WITHIN, ACROSS, ACROSS_DATA_SETS})
+"""Arms that learn from real tiles alone."""
+
+LEAVING_OUT_DATA_SETS = frozenset({ACROSS_DATA_SETS, BOTH_ACROSS_DATA_SETS})
+"""Arms that read no label of the data set that they are scored on (section 5.1 and table 2 of the paper)."""
+
+_WOVEN_SHARE = MappingProxyType({BOTH: 0.5, BOTH_ACROSS_DATA_SETS: 0.5})
 _SHARED = ("pixel_size", "split_by", "checkpoint_every", "device", "precision")
 
 
@@ -118,30 +127,33 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
         """Return the training of a critic or refiner of one seed."""
         return self._critic_cell(seed) if name == CRITIC else self._refiner_cell(name, seed)
 
-    def parts(self, arm: str, groups: int) -> range:
-        """Return the cells that an arm has for each seed: across types, one for each group that is left out."""
+    def parts(self, arm: str, groups: int, data_sets: int = 0) -> range:
+        """Return the cells that an arm has for each seed: one for each group of types or data set that is left out."""
+        if arm in LEAVING_OUT_DATA_SETS:
+            return range(data_sets)
         return range(groups if arm == ACROSS else 1)
 
     def segmenter_cell(self, architecture: str, arm: str, seed: int, part: int = 0) -> Cell:
         """Return the training of one segmenter."""
         shared = {name: getattr(self, name) for name in ("steps", "batch_size", "crop_size", "learning_rate", *_SHARED)}
-        woven = {} if arm in _FROM_REAL else self._woven()
+        woven = {} if arm in FROM_REAL else self._woven()
         recipe = SegmenterRecipe.checked(
             **shared, **woven, seed=seed, architecture=architecture, width=self.width, tell_classes=False,
-            average_decay=self.average_decay, woven_share={BOTH: 0.5}.get(arm, 0.0 if arm in _FROM_REAL else 1.0),
+            average_decay=self.average_decay, woven_share=_WOVEN_SHARE.get(arm, 0.0 if arm in FROM_REAL else 1.0),
             # Looked at once at the end, so that neither held-out tiles nor woven ones choose anything.
             validate_every=self.steps, preview_every=self.steps, validation_crops=1, previews=1,
             validation_share=self.held_out_share,
         )  # fmt: skip
-        return Cell(f"{architecture}-{arm}" + (f"-{part + 1}" if arm == ACROSS else ""), seed, recipe)
+        has_parts = arm == ACROSS or arm in LEAVING_OUT_DATA_SETS
+        return Cell(f"{architecture}-{arm}" + (f"-{part + 1}" if has_parts else ""), seed, recipe)
 
-    def segmenter_cells(self, seed: int, groups: int) -> list[tuple[str, str, int, Cell]]:
+    def segmenter_cells(self, seed: int, groups: int, data_sets: int = 0) -> list[tuple[str, str, int, Cell]]:
         """Return ``(architecture, arm, part, cell)`` of all segmenters of one seed."""
         return [
             (architecture, arm, part, self.segmenter_cell(architecture, arm, seed, part))
             for architecture in self.architectures
             for arm in self.arms
-            for part in self.parts(arm, groups)
+            for part in self.parts(arm, groups, data_sets)
         ]
 
     def _critic_cell(self, seed: int) -> Cell:

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 
 from histoloom.importance import effective_sample_size
 from histoloom.studies.intervals import LEVEL, Interval, in_words
+from histoloom.studies.label_or_synthesize_data_sets import (
+    data_set_tables,
+    data_sets_as_json,
+    what_is_left_out,
+)
 from histoloom.studies.label_or_synthesize_recipe import (
     ACROSS,
     ARMS,
@@ -98,6 +103,7 @@ def results_as_json(results: StudyResults) -> dict[str, Any]:
             for score in (_MEAN,)
             if (found := results.difference(of, arm, base, score)) is not None
         },
+        "data_sets": data_sets_as_json(results),
         "weights": {
             f"{helper}-seed-{seed}": {
                 "mean": float(each.mean()),
@@ -119,7 +125,9 @@ def markdown_report(results: StudyResults) -> str:
         f"for each seed; {recipe.steps} steps of {recipe.batch_size} crops of {recipe.crop_size}² pixels in all arms. "
         f"Means over seeds and held-out tiles with {LEVEL:.0%} intervals (bootstrap over both).",
     ]
-    for title, table in tables_of(results):
+    if left_out := what_is_left_out(results):
+        lines += ["", left_out]
+    for title, table in (*tables_of(results), *data_set_tables(results)):
         lines += ["", title, "", *table.markdown()]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from histoloom.keyed_random import keyed_generator
 from histoloom.runs import Run
 from histoloom.studies.intervals import Interval, bootstrap_interval
-from histoloom.studies.label_or_synthesize_recipe import ACROSS, LabelOrSynthesizeRecipe
+from histoloom.studies.label_or_synthesize_recipe import LabelOrSynthesizeRecipe
 from histoloom.studies.label_or_synthesize_scores import SCORE_TITLES, TileScores
 from histoloom.studies.label_or_synthesize_tiles import StudyTiles
 
@@ -56,29 +56,27 @@ class StudyResults:
     @property
     def finished(self) -> tuple[int, int]:
         """How many cells are finished, and how many there are."""
-        recipe, groups = self.recipe, len(self.tiles.groups)
-        count = sum(len(recipe.segmenter_cells(seed, groups)) + len(recipe.helpers) for seed in range(recipe.seeds))
+        recipe, counts = self.recipe, self.tiles.part_counts
+        count = sum(len(recipe.segmenter_cells(seed, *counts)) + len(recipe.helpers) for seed in range(recipe.seeds))
         return len(self.cells) + len(self.helpers), count
 
     def seeds(self, architecture: str, arm: str) -> list[int]:
         """Return the seeds of which all parts of an arm are finished."""
-        parts = self.recipe.parts(arm, len(self.tiles.groups))
+        parts = self.recipe.parts(arm, *self.tiles.part_counts)
         return [
             seed
             for seed in range(self.recipe.seeds)
-            if all((architecture, arm, part, seed) in self.cells for part in parts)
+            if parts and all((architecture, arm, part, seed) in self.cells for part in parts)
         ]
 
     def values(self, architecture: str, arm: str, score: str, seeds: Sequence[int]) -> NDArray[np.float64]:
-        """Return a score ``(seeds, tiles)``; across types, of the segmenter that knows none of a tile's type."""
+        """Return a score ``(seeds, tiles)``; across some, of the segmenter that left a tile's type or data set out."""
         return np.stack([self._of_seed(architecture, arm, score, seed) for seed in seeds])
 
     def _of_seed(self, architecture: str, arm: str, score: str, seed: int) -> NDArray[np.float64]:
-        if arm != ACROSS:
-            return self.cells[architecture, arm, 0, seed].scores.values[score]
         values = np.full(len(self.tiles.test), np.nan)
-        for part, group in enumerate(self.tiles.groups):
-            chosen = np.array([each.type_name in group for each in self.tiles.test], bool)
+        for part in self.recipe.parts(arm, *self.tiles.part_counts):
+            chosen = self.tiles.scored_on(arm, part)
             values[chosen] = self.cells[architecture, arm, part, seed].scores.values[score][chosen]
         return values
 
@@ -92,11 +90,16 @@ class StudyResults:
         return {} if self.floor is None else {name: interval_of(each[None]) for name, each in self.floor.values.items()}
 
     def difference(
-        self, architecture: str, arm: str, base: str | None, score: str
+        self,
+        architecture: str,
+        arm: str,
+        base: str | None,
+        score: str,
+        places: NDArray[np.bool_] | None = None,
     ) -> tuple[Interval, list[float]] | None:
         """Return an arm less another, or less the floor where there is none, paired by seed and tile, and of each seed.
 
-        None where no seed of both is finished.
+        Of all test tiles, or of some ``bool (tiles,)``. None where no seed of both is finished.
         """
         seeds = self.seeds(architecture, arm)
         if base is None:
@@ -110,10 +113,11 @@ class StudyResults:
                 return None
             values = self.values(architecture, arm, score, seeds)
             below = self.values(architecture, base, score, seeds)
-        interval = interval_of(values - below)
+        differences = (values - below)[:, slice(None) if places is None else places]
+        interval = interval_of(differences)
         if interval is None:
             return None
-        return interval, [float(each) for each in np.nanmean(values - below, axis=1)]
+        return interval, [float(each) for each in np.nanmean(differences, axis=1)]
 
     def places(self, type_name: str) -> NDArray[np.bool_]:
         """Return which test tiles are of a type, ``bool (tiles,)``."""

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from histoloom.errors import TrainingError
+from histoloom.errors import RunError, TrainingError
 from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
 from histoloom.models import TrainingSource
-from histoloom.studies.label_or_synthesize_recipe import LabelOrSynthesizeRecipe
+from histoloom.studies.label_or_synthesize_recipe import ACROSS, LEAVING_OUT_DATA_SETS, LabelOrSynthesizeRecipe
 from histoloom.training.data import LabelledPicture, TrainingData, check_licences, read_pictures
 
 _CLASSES = ("nucleus",)
@@ -37,6 +37,11 @@ class TypedTile:
     id: str
     type_name: str
     picture: LabelledPicture
+
+    @property
+    def data_set(self) -> str:
+        """Name of the folder that it comes from."""
+        return self.id.split("/", 1)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,44 @@ class StudyTiles:
         """Ids of the tiles of both parts."""
         return {"training": [each.id for each in self.training], "validation": [each.id for each in self.test]}
 
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """Names of the data sets that are scored on, each left out in turn across data sets; none if there is one."""
+        scored = {each.data_set for each in self.test}
+        return tuple(each.name for each in self.sources if each.name in scored) if len(self.sources) > 1 else ()
+
+    @property
+    def part_counts(self) -> tuple[int, int]:
+        """How many groups of types and how many data sets are left out in turn."""
+        return len(self.groups), len(self.data_sets)
+
+    def scored_on(self, arm: str, part: int) -> NDArray[np.bool_]:
+        """Return which test tiles a part of an arm is scored on, ``bool (tiles,)``: what it left out, else all."""
+        if arm == ACROSS:
+            return np.array([each.type_name in self.groups[part] for each in self.test], bool)
+        if arm in LEAVING_OUT_DATA_SETS:
+            return self.of_data_set(self.data_sets[part])
+        return np.ones(len(self.test), bool)
+
+    def of_data_set(self, name: str) -> NDArray[np.bool_]:
+        """Return which test tiles are of a data set, ``bool (tiles,)``."""
+        return np.array([each.data_set == name for each in self.test], bool)
+
+    def labelled_for(self, arm: str, part: int) -> TrainingData:
+        """Return the real tiles with labels that a part of an arm learns from; see `labelled`."""
+        if arm in LEAVING_OUT_DATA_SETS:
+            return self._without_data_set(self.data_sets[part])
+        return self.labelled(self.groups[part] if arm == ACROSS else ())
+
+    def check_order(self, split: Any) -> None:
+        """Raise `RunError` if the tiles of a split are these in another order: scores are kept in their order."""
+        try:
+            other = any(split[part] != ids and sorted(split[part]) == sorted(ids) for part, ids in self.split.items())
+        except (KeyError, TypeError):
+            return
+        if other:
+            raise RunError("The study was begun with its folders of tiles in another order; give them in that one.")
+
     def labelled(self, left_out: Iterable[str] = ()) -> TrainingData:
         """Return tiles with labels to learn from, but for some types; test tiles are only validated on.
 
@@ -89,6 +132,20 @@ class StudyTiles:
             self.sources,
             {"by": "type", "training": [each.id for each in kept], "validation": self.split["validation"]},
         )
+
+    def _without_data_set(self, name: str) -> TrainingData:
+        """Return tiles with labels of all data sets but one, of which nothing is learnt or validated on."""
+        kept = tuple(each for each in self.training if each.data_set != name)
+        if not kept:
+            raise TrainingError(
+                f"All tiles to learn from are of the data set '{name}', so that it cannot be left out; give more tiles "
+                "of another, or leave the arms across data sets out."
+            )
+        held_out = tuple(each for each in self.test if each.data_set != name) or self.test
+        sources = tuple(each for each in self.sources if each.name != name)
+        split = {"by": "data set", "training": [each.id for each in kept], "validation": [each.id for each in held_out]}
+        learnt, validated = (tuple(each.picture for each in tiles) for tiles in (kept, held_out))
+        return TrainingData(learnt, validated, _CLASSES, self.pixel_size, sources, split)
 
     def unlabelled(self) -> TrainingData:
         """Return what lends looks: pictures of the tiles to learn from, without their labels."""
