@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.errors import EvaluationError
-from histoloom.evaluation.faithfulness import NucleusFinder
 from histoloom.evaluation.scores import score_labels
 from histoloom.layouts import Layout
 from histoloom.tiles.tile import Tile
@@ -22,6 +22,21 @@ UNMOVED = 0.02
 
 LEAST_CHANGE = 1.0
 """Mean change of 255 below which a refiner does nothing that anybody would see."""
+
+
+class Labelled(Protocol):
+    """What was found in a picture."""
+
+    @property
+    def label_map(self) -> NDArray[np.int32]:
+        """``int32 (H, W)``: 0 for background."""
+
+
+class LabelFinder(Protocol):
+    """A segmenter, such as `histoloom.segmenters.segmenter.Segmenter`, or one in another process."""
+
+    def segment(self, picture: Tile, pixel_size: float | None = None) -> Labelled:
+        """Return the nuclei of a tile."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,7 @@ class RefinementCheck:
 
 
 def check_refinement(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], layout: Layout, segmenter: NucleusFinder
+    before: NDArray[np.uint8], after: NDArray[np.uint8], layout: Layout, segmenter: LabelFinder
 ) -> RefinementCheck:
     """Segment a picture before and after it was refined, and compare both with its layout.
 
@@ -72,13 +87,15 @@ def check_refinement(
     Raises
     ------
     EvaluationError
-        If pictures and layout are not of one size.
+        If pictures and layout are not of one size, or there are no nuclei.
     """
     if before.shape != after.shape or before.shape[:2] != layout.shape:
         raise EvaluationError(
             f"The pictures are {_size(before.shape)} and {_size(after.shape)} and their layout {_size(layout.shape)}; "
             "give those that belong together."
         )
+    if not layout.nuclei:
+        raise EvaluationError("There are no nuclei whose labels could have moved; draw some and weave again.")
     truth = layout.rasterize()
     scores = []
     for picture in (before, after):

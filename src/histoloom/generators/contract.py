@@ -46,6 +46,14 @@ class PreviewsSooner(Protocol):
         """Return what `weave` does, to within 2 of 255."""
 
 
+@runtime_checkable
+class RefinesFirstPictures(Protocol):
+    """A prepared generator that changes a first picture, which can be shown as well."""
+
+    def preview_both(self, layout: Layout, seed: int, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return a window as `PreviewsSooner.preview` does, and the first picture that it was made from."""
+
+
 class Generator(Protocol):
     """A way to weave tissue: a name, a recipe, and the preparation of a look."""
 

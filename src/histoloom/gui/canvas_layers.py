@@ -25,8 +25,10 @@ STRUCTURE, PREVIEW = "structure", "training preview"
 TISSUE, AGREEMENT = "tissue", "agreement"
 PREDICTION, IGNORE = "prediction", "ignore"
 WEIGHTS, JUDGED = "weights", "judged tile"
+REFINING = "view of refining"
 _BOTTOM_TO_TOP = (
-    TILE, WOVEN, PREVIEW, JUDGED, WEIGHTS, STRUCTURE, TISSUE, IGNORE, LAYOUT, PREDICTION, AGREEMENT, SKETCH, CENTROIDS,
+    TILE, WOVEN, REFINING, PREVIEW, JUDGED, WEIGHTS, STRUCTURE, TISSUE, IGNORE, LAYOUT, PREDICTION, AGREEMENT, SKETCH,
+    CENTROIDS,
 )  # fmt: skip
 _OF_OWN_SIZE = frozenset({TILE, PREVIEW, TISSUE, AGREEMENT, PREDICTION, WEIGHTS, JUDGED})
 _FEW_DIFFERENCES = 0.02
@@ -115,6 +117,15 @@ class CanvasLayers:
             WOVEN,
             lambda viewer: viewer.add_image(_white(layout), name="Woven", rgb=True, **self._placing(layout, WOVEN)),
         )
+
+    def refining(self, pixels: NDArray[np.uint8], layout: Layout, name: str) -> Image:
+        """Show a view of what refining does, RGB uint8 of the canvas's size, in the one layer for it, over Woven."""
+        layer = self.find(REFINING)
+        if layer is not None:
+            layer.data, layer.name = pixels, name
+            return layer
+        options = self._placing(layout, REFINING) | {"name": name, "rgb": True}
+        return self._reused(REFINING, lambda viewer: viewer.add_image(pixels, **options))
 
     def structure(self, layout: Layout) -> Labels:
         """Return the Structure layer, uint8 of the canvas's size: 0 background, 1 nucleus, 2 edge."""

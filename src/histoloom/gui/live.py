@@ -62,6 +62,9 @@ class LiveWeaving(QObject):
     woven = Signal(object, float)
     """(`Window`, seconds in the weave process) after pixels have been put into the layer."""
 
+    first_woven = Signal(object, object)
+    """(`Window`, RGB ``uint8 (H, W, 3)``): the first picture of generators that refine one, before `woven` tells."""
+
     _answered = Signal(object)
     _status_told = Signal(object)
 
@@ -85,7 +88,13 @@ class LiveWeaving(QObject):
         self._answered.connect(self._on_answer, Qt.ConnectionType.QueuedConnection)
         self._status_told.connect(self._on_status, Qt.ConnectionType.QueuedConnection)
         self.client = WeaveClient(self._answered.emit, self._status_told.emit)
-        self._live = LiveWeaver(self.client, self._put, _schedule, interval_s=preferences().live_delay_ms / 1000)
+        self._live = LiveWeaver(
+            self.client,
+            self._put,
+            _schedule,
+            interval_s=preferences().live_delay_ms / 1000,
+            on_first=self.first_woven.emit,
+        )
         self._is_live = False
         self._seed = 0
         self._live.replaced(canvas.layout)

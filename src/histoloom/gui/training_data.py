@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ from histoloom.evaluation import looks_semantic
 from histoloom.gui.canvas_layers import (
     AGREEMENT,
     IGNORE,
+    JUDGED,
     LAYOUT,
     PREDICTION,
     PREVIEW,
+    REFINING,
     ROLE_KEY,
     STRUCTURE,
     TILE,
@@ -54,6 +56,8 @@ class DataChoice:
         µm per pixel of the folders' tiles, or None for what their files say.
     licences
         Under which licence each folder, or the viewer's tiles, may be used.
+    labels_required
+        Whether tiles of the viewer must have nuclei.
     """
 
     name: str
@@ -61,10 +65,13 @@ class DataChoice:
     tiles: Callable[[], list[LabelledTile]]
     tile_pixel_size: float | None = None
     licences: tuple[str, ...] = ("unknown",)
+    labels_required: bool = True
 
     def written(self, folder: Path, crop: float) -> tuple[Path, ...]:
         """Return the folders to train on: the chosen ones, or one made in ``folder``; see `freeze_tiles`."""
-        return self.folders or (freeze_tiles(self.tiles(), folder / self.name, crop),)
+        if self.folders:
+            return self.folders
+        return (freeze_tiles(self.tiles(), folder / self.name, crop, labels_required=self.labels_required),)
 
 
 def canvas_tiles(canvas: Canvas) -> Callable[[], list[LabelledTile]]:
@@ -84,8 +91,13 @@ def canvas_tiles(canvas: Canvas) -> Callable[[], list[LabelledTile]]:
 
 
 def image_layers(layers: Any) -> list[Image]:
-    """Return the layers that may be tiles: RGB pictures, except previews of trainings."""
-    return [each for each in layers if _is(each, "Image") and each.rgb and _role(each) != PREVIEW]
+    """Return the layers that may be tiles: RGB pictures, except previews of trainings and views of refining."""
+    return [each for each in layers if _is(each, "Image") and each.rgb and _role(each) not in {PREVIEW, REFINING}]
+
+
+def is_real(image: Image) -> bool:
+    """Whether a picture is real tissue as far as we know, and not one that we wove."""
+    return _role(image) not in {WOVEN, JUDGED}
 
 
 def label_layers(layers: Any) -> list[Labels]:
@@ -103,14 +115,14 @@ def likely_labels(image: Image, labels: list[Labels]) -> Labels | None:
 
 
 def layer_tiles(
-    pairs: list[tuple[Image, Labels]], canvas: Canvas, *, split_masks: bool = False
+    pairs: Sequence[tuple[Image, Labels | None]], canvas: Canvas, *, split_masks: bool = False
 ) -> Callable[[], list[LabelledTile]]:
     """Return pictures and labels of layers as they are now.
 
     Parameters
     ----------
     pairs
-        Pictures, and the labels of each.
+        Pictures, and the labels of each; None for a picture without any.
     canvas
         Whose nuclei some of these labels may be.
     split_masks
@@ -122,15 +134,15 @@ def layer_tiles(
         If there are none, or labels look like a semantic mask and nobody said what to make of it.
     """
     if not pairs:
-        raise TrainingError("No picture has labels yet; choose the labels of at least one, or choose a folder.")
+        raise TrainingError("No picture is chosen yet; choose the labels of at least one, or choose a folder.")
     if not split_masks:
-        for _, labels in pairs:
+        for labels in (each for _, each in pairs if each is not None):
             _refuse_semantic(labels, canvas)
     frozen = [_frozen(image, labels, canvas) for image, labels in pairs]
     return lambda: [each() for each in frozen]
 
 
-def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], LabelledTile]:
+def _frozen(image: Image, labels: Labels | None, canvas: Canvas) -> Callable[[], LabelledTile]:
     _, meta, _ = image.as_layer_data_tuple()
     name, size = image.name, pixel_size_of(meta)
     is_woven = _role(image) == WOVEN
@@ -138,14 +150,14 @@ def _frozen(image: Image, labels: Labels, canvas: Canvas) -> Callable[[], Labell
     picture = image.data[0] if image.multiscale else image.data
     if isinstance(picture, np.ndarray) and not isinstance(known, Tile):
         picture = picture.copy()  # layers are painted and woven into in place
-    layout = canvas.layout if labels is canvas.layers.find(LAYOUT) else None
-    label_map = None if layout is not None else np.array(_pixels(labels))
-    read = labels.metadata.get(LAYOUT_KEY)
+    layout = canvas.layout if labels is not None and labels is canvas.layers.find(LAYOUT) else None
+    label_map = None if layout is not None or labels is None else np.array(_pixels(labels))
+    read = None if labels is None else labels.metadata.get(LAYOUT_KEY)
     ignored = ignored_regions_of(canvas).mask() if image is canvas.layers.find(TILE) else None
 
     def labelled() -> LabelledTile:
         tile = known if isinstance(known, Tile) else Tile.from_array(np.asarray(picture[..., :3]), size)
-        nuclei = layout
+        nuclei = Layout.empty(tile.shape, tile.pixel_size or size) if labels is None else layout
         if nuclei is None and label_map is not None:
             mended, _ = repair_label_map(label_map)
             names = {each.id: each.class_name for each in read.nuclei.values()} if isinstance(read, Layout) else {}

@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from histoloom.errors import LookError
+from histoloom.generators.refiner.recipe import RefinerWeaveRecipe
 from histoloom.generators.registry import generator_named
 from histoloom.gui.batch_panel import BatchPanel, Order
 from histoloom.gui.canvas import canvas_of
@@ -33,6 +34,7 @@ from histoloom.gui.generator_chooser import GeneratorChooser, dropped_bundles
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.look_chooser import LookChooser
 from histoloom.gui.recipe_form import RecipeForm
+from histoloom.gui.refinement_panel import RefinementPanel
 from histoloom.gui.status_card import Level, StatusCard
 from histoloom.gui.when_destroyed import when_destroyed
 from histoloom.keyed_random import keyed_hash
@@ -75,6 +77,7 @@ class WeaveDock(QScrollArea):
         self.dice.setToolTip("Another seed: the same nuclei in other tissue.")
         self.live = QCheckBox("Live: weave along with the brush")
         self.once = QPushButton("Weave once")
+        self.refinement = RefinementPanel(self._canvas, self.weaving)
         self.flicker = QPushButton("Real / woven")
         self.beside = QPushButton("Side by side")
         self.flicker.setToolTip("Show the real tile in place of the woven tissue, and back (C).")
@@ -144,6 +147,7 @@ class WeaveDock(QScrollArea):
         self.looks.cancel()
         self.generator.cancel()
         self._canvas.comparison.close()
+        self.refinement.close_panel()
         self.weaving.close()
 
     def _watch_window(self) -> None:
@@ -182,6 +186,7 @@ class WeaveDock(QScrollArea):
         column.addLayout(form)
         column.addWidget(self.live)
         column.addWidget(self.once)
+        column.addWidget(self.refinement)
         column.addWidget(QLabel("<b>Compare</b>"))
         buttons = QHBoxLayout()
         buttons.addWidget(self.flicker)
@@ -237,6 +242,7 @@ class WeaveDock(QScrollArea):
         self.form.changed.connect(self._on_recipe)
         self._form_holder.addWidget(self.form)
         self.looks.set_named_looks(chosen.named_looks)
+        self.refinement.set_refines(issubclass(chosen.recipe_type, RefinerWeaveRecipe))
         self._on_recipe()
 
     def _on_recipe(self, *_: object) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from histoloom.errors import LayoutError, WriteError
 from histoloom.generators.woven_files import synthetic_facts, write_synthetic_picture
 from histoloom.gui.canvas import Canvas, canvas_of
-from histoloom.gui.canvas_layers import LAYOUT, WOVEN
+from histoloom.gui.canvas_layers import LAYOUT, REFINING, ROLE_KEY, WOVEN
 from histoloom.gui.export import CanvasContents, contents_of, export_canvas
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.readers import LAYOUT_KEY, TILE_KEY
@@ -67,6 +67,11 @@ def write_woven(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     WriteError
         If the layer is not woven tissue.
     """
+    if (meta.get("metadata") or {}).get(ROLE_KEY) == REFINING:
+        raise WriteError(
+            f"The layer '{meta.get('name', '')}' only shows what refining does; save the Woven layer, which is what "
+            "was woven."
+        )
     canvas = _canvas_showing(data, WOVEN)
     shown = live_weaving_of(canvas).shown if canvas is not None else None
     if canvas is None or shown is None:

@@ -29,6 +29,8 @@ class WeaveAnswer:
         Seconds that the weave process took for this piece.
     is_last
         Whether this completes the request.
+    first
+        The first picture that the generator refined, as `pixels`; None from generators that refine none.
     """
 
     request_id: int
@@ -36,6 +38,7 @@ class WeaveAnswer:
     pixels: NDArray[np.uint8]
     elapsed_s: float
     is_last: bool = True
+    first: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ class LabelledTile:
     ignored: NDArray[np.bool_] | None = None
 
 
-def freeze_tiles(tiles: Sequence[LabelledTile], folder: str | Path, crop: float) -> Path:
+def freeze_tiles(
+    tiles: Sequence[LabelledTile], folder: str | Path, crop: float, *, labels_required: bool = True
+) -> Path:
     """Write tiles, label maps and classes as a folder that `histoloom.layouts.tile_folders.open_tile_folder` reads.
 
     Parameters
@@ -60,6 +62,8 @@ def freeze_tiles(tiles: Sequence[LabelledTile], folder: str | Path, crop: float)
         ``labels/NAME_ignore.png``.
     crop
         Side of a training crop in µm; pieces are at least as large where the tile allows it.
+    labels_required
+        Whether tiles without any nuclei are an error.
 
     Returns
     -------
@@ -69,14 +73,14 @@ def freeze_tiles(tiles: Sequence[LabelledTile], folder: str | Path, crop: float)
     Raises
     ------
     TrainingError
-        If there are no tiles or no nuclei, or picture and nuclei differ in size.
+        If there are no tiles, or no nuclei where labels are required, or picture and nuclei differ in size.
     LayoutError
         If a canvas is too large for a label map.
     WriteError
         If the folder cannot be written to; what was written of it is removed again.
     """
     target = Path(folder)
-    check_labelled(tiles)
+    check_labelled(tiles, labels_required=labels_required)
     try:
         target.mkdir(parents=True)
     except FileExistsError:
@@ -109,8 +113,10 @@ def _cuts(side: int, count: int) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(edges)
 
 
-def check_labelled(tiles: Sequence[LabelledTile]) -> None:
-    """Raise `TrainingError` if there are no tiles or no nuclei, or picture and nuclei differ in size."""
+def check_labelled(tiles: Sequence[LabelledTile], *, labels_required: bool = True) -> None:
+    """Raise `TrainingError` if there are no tiles or (see above) no nuclei, or picture and nuclei differ in size."""
+    if not tiles and not labels_required:
+        raise TrainingError("There is no tile to train on; open one, or choose a folder of tiles.")
     if not tiles:
         raise TrainingError("There is no tile with nuclei to train on; open one, or choose a folder of tiles.")
     for each in tiles:
@@ -121,7 +127,7 @@ def check_labelled(tiles: Sequence[LabelledTile]) -> None:
                 f"'{each.name}' has {height} x {width} pixels and its nuclei lie on {rows} x {columns}; "
                 "put a picture and labels of one size together."
             )
-    if not any(each.layout.nuclei for each in tiles):
+    if labels_required and not any(each.layout.nuclei for each in tiles):
         raise TrainingError("There are no nuclei on what should be trained on; draw some, or open their labels.")
 
 

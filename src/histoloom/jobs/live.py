@@ -86,6 +86,8 @@ class LiveWeaver:
         Seconds that only grow.
     interval_s
         Least time between two requests while a stroke is under way.
+    on_first
+        Called as `on_pixels`, and before it, with the first picture of generators that refine one.
     """
 
     def __init__(
@@ -95,10 +97,11 @@ class LiveWeaver:
         schedule: Callable[[float, Callable[[], None]], Callable[[], None]],
         clock: Callable[[], float] = time.monotonic,
         interval_s: float = 1.0 / REQUESTS_PER_SECOND,
+        on_first: Callable[[Window, NDArray[np.uint8]], None] | None = None,
     ) -> None:
         self._client = client
         self._interval_s = interval_s
-        self._on_pixels = on_pixels
+        self._on_pixels, self._on_first = on_pixels, on_first
         self._schedule = schedule
         self._clock = clock
         self._enabled = False
@@ -213,6 +216,8 @@ class LiveWeaver:
         self._asked = {key: value for key, value in self._asked.items() if key >= answer.request_id}
         self._seconds_per_pixel = answer.elapsed_s / max(area(answer.window), 1)
         self._stale.renew(answer.window, revision)
+        if self._on_first is not None and answer.first is not None:
+            self._on_first(answer.window, answer.first)
         self._on_pixels(answer.window, answer.pixels)
         if answer.is_last and answer.request_id == newest:
             self._is_waiting = False

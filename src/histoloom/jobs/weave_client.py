@@ -10,6 +10,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from histoloom.conditions import AcceptedStructure
 from histoloom.errors import WeaveProcessError
 from histoloom.generators.registry import generator_source
@@ -268,18 +271,26 @@ class WeaveClient:
             self._tell("ready", values["sentence"])
 
     def _receive_answer(self, values: Mapping[str, Any], process: WeaveProcess, shared: SharedPixels) -> None:
-        window, slot = Window(*values["window"]), values["slot"]
-        pixels = shared.read(slot, window.shape)
-        process.send("release", lambda: Message("release", {"slot": slot}))
+        window = Window(*values["window"])
+        # One picture, and from generators that refine a first one that as well.
+        pixels, *first = (self._taken(slot, window, process, shared) for slot in values["slots"])
         self._seconds += values["elapsed_s"]
         if values["is_last"]:
             self._settle(values["request_id"])
-        answer = WeaveAnswer(values["request_id"], window, pixels, values["elapsed_s"], values["is_last"])
+        answer = WeaveAnswer(
+            values["request_id"], window, pixels, values["elapsed_s"], values["is_last"], next(iter(first), None)
+        )
         self._pass_on(self._on_answer, answer)
         if values["is_last"]:
             self._last_seconds = self._seconds
             note, self._note = self._note, ""
             self._tell("ready", note or f"Woven in {self._seconds * 1000:.0f} ms.")
+
+    @staticmethod
+    def _taken(slot: int, window: Window, process: WeaveProcess, shared: SharedPixels) -> NDArray[np.uint8]:
+        pixels = shared.read(slot, window.shape)
+        process.send("release", lambda: Message("release", {"slot": slot}))
+        return pixels
 
     def _settle(self, request_id: int | None) -> None:
         with self._lock:

@@ -30,10 +30,13 @@ import time
 from collections import deque
 from io import FileIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from histoloom import __version__
 from histoloom.conditions import AcceptedStructure
 from histoloom.errors import HistoloomError, WeaveProcessError
-from histoloom.generators.contract import PreparedGenerator, PreviewsSooner
+from histoloom.generators.contract import PreparedGenerator, PreviewsSooner, RefinesFirstPictures
 from histoloom.generators.registry import generator_named, register_generator
 from histoloom.generators.weaving import pieces, seeing
 from histoloom.jobs.messages import (
@@ -50,6 +53,7 @@ from histoloom.jobs.nearby_nuclei import NearbyNuclei
 from histoloom.jobs.pipes import claimed_pipes
 from histoloom.jobs.processor import processor_name
 from histoloom.jobs.shared_pixels import SLOTS, SharedPixels
+from histoloom.layouts import Layout
 from histoloom.window import Window
 
 _NICENESS = 5
@@ -192,17 +196,17 @@ class _Weaver:
             started = time.perf_counter()
             if whole is None:
                 # By the contract, nuclei further away than the halo change nothing here.
-                shown = prepared.preview if isinstance(prepared, PreviewsSooner) else prepared.weave
-                pixels = shown(self._nuclei.near(piece.expanded(prepared.halo)), seed, piece)
+                pictures = _previewed(prepared, self._nuclei.near(piece.expanded(prepared.halo)), seed, piece)
             else:
-                pixels = whole[piece.slices]
-            slot = self._inbox.take_slot()
-            self._shared.write(slot, pixels)
+                pictures = (whole[piece.slices],)
+            slots = [self._inbox.take_slot() for _ in pictures]
+            for slot, pixels in zip(slots, pictures, strict=True):
+                self._shared.write(slot, pixels)
             self._send(
                 "answer",
                 request_id=message.values["request_id"],
                 window=list(piece),
-                slot=slot,
+                slots=slots,
                 elapsed_s=time.perf_counter() - started,
                 is_last=index == len(parts) - 1,
             )
@@ -212,6 +216,15 @@ class _Weaver:
             write_message(self._stream, Message(kind, values))
         except OSError:
             os._exit(0)  # the viewer is gone
+
+
+def _previewed(prepared: PreparedGenerator, layout: Layout, seed: int, window: Window) -> tuple[NDArray[np.uint8], ...]:
+    """Return a window of what is woven, and the first picture of those that refine one."""
+    if isinstance(prepared, RefinesFirstPictures):
+        return prepared.preview_both(layout, seed, window)
+    if isinstance(prepared, PreviewsSooner):
+        return (prepared.preview(layout, seed, window),)
+    return (prepared.weave(layout, seed, window),)
 
 
 def _sentence(error: Exception, doing: str) -> str:

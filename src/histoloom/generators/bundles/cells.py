@@ -18,7 +18,7 @@ def cells_of(window: Window, side: int) -> list[Window]:
 
 
 def put_together(
-    window: Window, parts: Iterable[Window], weave: Callable[[Window], NDArray[np.float32]]
+    window: Window, parts: Iterable[Window], weave: Callable[[Window], NDArray[np.float32]], channels: int = 3
 ) -> NDArray[np.float32]:
     """Return a window of what is woven part by part.
 
@@ -29,14 +29,16 @@ def put_together(
     parts
         Windows that cover it; they may reach beyond it.
     weave
-        Returns ``float32 (3, H, W)`` of one of them.
+        Returns ``float32 (C, H, W)`` of one of them.
+    channels
+        C, which is 6 where two pictures are woven at once.
 
     Returns
     -------
     NDArray[np.float32]
-        ``(3, H, W)`` of the window.
+        ``(C, H, W)`` of the window.
     """
-    result = np.empty((3, *window.shape), np.float32)
+    result = np.empty((channels, *window.shape), np.float32)
     for part in parts:
         shared = part.intersection(window)
         picture = weave(part)

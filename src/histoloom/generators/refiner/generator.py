@@ -135,29 +135,39 @@ class PreparedRefiner:
         """Return what `weave` does to within 2 of 255, sooner: only what the window needs is woven."""
         return self._woven(layout, seed, window, in_cells=False)
 
+    def preview_both(self, layout: Layout, seed: int, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return what `preview` does, and the first picture, at hardly more cost."""
+        if window.is_empty:
+            return self.preview(layout, seed, window), self.preview(layout, seed, window)
+        both = self._both(layout, seed, window, in_cells=False)
+        return rounded_picture(both[:3]), rounded_picture(both[3:])
+
     def _woven(self, layout: Layout, seed: int, window: Window, *, in_cells: bool) -> NDArray[np.uint8]:
         if window.is_empty:
             return np.zeros((*window.shape, 3), np.uint8)
+        return rounded_picture(self._both(layout, seed, window, in_cells=in_cells)[:3])
+
+    def _both(self, layout: Layout, seed: int, window: Window, *, in_cells: bool) -> NDArray[np.float32]:
+        """Return the refined picture and the first one, ``float32 (6, H, W)`` in 0..255."""
         near = replace(layout, nuclei={each.id: each for each in layout.nuclei_in(window.expanded(self.halo))})
         if self._factor == 1.0:
-            picture = self._pictures(near, seed, window, in_cells=in_cells)
-        else:
-            scaled = replace(rescaled(near, self._factor), pixel_size=self._pixel_size)
-            resampling = Resampling(self._factor, scaled.shape)
-            source = resampling.source_window(window)
-            picture = resampling.resampled(self._pictures(scaled, seed, source, in_cells=in_cells), window)
-        return rounded_picture(picture)
+            return self._pictures(near, seed, window, in_cells=in_cells)
+        scaled = replace(rescaled(near, self._factor), pixel_size=self._pixel_size)
+        resampling = Resampling(self._factor, scaled.shape)
+        source = resampling.source_window(window)
+        return resampling.resampled(self._pictures(scaled, seed, source, in_cells=in_cells), window)
 
     def _pictures(self, layout: Layout, seed: int, window: Window, *, in_cells: bool) -> NDArray[np.float32]:
-        """Return ``float32 (3, H, W)`` in 0..255 of a window at the network's pixel size."""
+        """Return ``float32 (6, H, W)`` in 0..255 of a window at the network's pixel size."""
         parts = cells_of(window, CELL) if in_cells else [window]
-        return put_together(window, parts, lambda part: self._part(layout, seed, part))
+        return put_together(window, parts, lambda part: self._part(layout, seed, part), channels=6)
 
     def _part(self, layout: Layout, seed: int, part: Window) -> NDArray[np.float32]:
         seen = part.expanded(self._network.margin)
         first = self._first.weave(layout, seed, seen)
+        inner = part.relative_to(seen).slices
+        unchanged = np.asarray(first[inner].transpose(2, 0, 1), np.float32)
         if self._refinement == 0.0:
-            inner = first[part.relative_to(seen).slices]
-            return np.asarray(inner.transpose(2, 0, 1), np.float32)
+            return np.concatenate([unchanged, unchanged])
         refined: NDArray[np.float32] = self._network.refine(first, self._vector, self._refinement)
-        return refined[:, *part.relative_to(seen).slices]
+        return np.concatenate([refined[:, *inner], unchanged])
