@@ -62,7 +62,8 @@ def test_the_docks_take_the_viewer_by_its_name(plugins):
     widgets = {each.display_name: each for each in CONTRIBUTIONS.widgets}
 
     assert tuple(widgets) == (
-        "Tiles", "Layout", "Structure", "Weave", "Train generator", "Train segmenter", "Compare", "Weights",
+        "Tiles", "Layout", "Structure", "Weave", "Train generator", "Train segmenter", "Train critic", "Compare",
+        "Weights",
     )  # fmt: skip
     for each in widgets.values():
         parameters = list(inspect.signature(plugins.commands.get(each.command)).parameters)

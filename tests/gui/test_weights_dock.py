@@ -303,7 +303,7 @@ def test_what_is_decided_by_hand_overrules_and_is_recorded_where_training_reads_
     assert next(each for each in ranking.listed if each.file == "light.png").weight == 2.0
     listed.judge_again()
     qtbot.waitUntil(lambda: listed.folder.folder is not None and listed.is_settled, timeout=PATIENCE_MS)
-    assert listed.decisions == {"dark.png": "keep", "middling.png": "down-weight", "light.png": "reject"}
+    assert listed.weighed.decisions == {"dark.png": "keep", "middling.png": "down-weight", "light.png": "reject"}
 
 
 def test_weights_and_nuclei_are_exported_as_tables(

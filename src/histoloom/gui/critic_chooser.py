@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 from histoloom.errors import HistoloomError
 from histoloom.gui.look_chooser import narrow
 from histoloom.models import BUNDLE_SUFFIX, BundleHeader, bundle_name, inspect_bundle, known_bundles
+from histoloom.runs import BUNDLE
 
 _NONE = "(no critic)"
 _FILE = "A bundle's file…"
@@ -40,7 +41,7 @@ class CriticChooser(QComboBox):
         self.critic: Critic | None = None
         self.setAccessibleName("Critic")
         self.setToolTip(
-            "The discriminator that says how real the tissue looks; train one with 'histoloom train critic'."
+            "The discriminator that says how real the tissue looks; 'Train a critic…' makes one of your own."
         )
         narrow(self)
         self.activated.connect(self._on_activated)
@@ -51,6 +52,9 @@ class CriticChooser(QComboBox):
         entries = known_bundles("discriminator")
         known = [(each.path, each.header) for each in entries if each.header is not None and each.header.judges]
         self._critics = [*sorted(known, key=lambda each: each[0].stem != _HOUSE_CRITIC), *self._own]
+        if self.critic is not None and self.critic[0] not in {each[0] for each in self._critics}:
+            # Its file may have gone; it stays chosen until somebody chooses another.
+            self._critics.append(self.critic)
         if self.critic is None and self._critics:
             self.critic = self._critics[0]
         self._fill()
@@ -63,30 +67,42 @@ class CriticChooser(QComboBox):
 
     def choose_file(self, path: Path) -> None:
         """Choose a bundle by its file; what cannot be used is explained by `problem`."""
+        critic = self.add_file(path)
+        if critic is not None:
+            self.choose(critic)
+
+    def add_file(self, path: Path) -> Critic | None:
+        """List a bundle by its file and return it, or None for one that cannot be used, which `problem` explains."""
         try:
             header = inspect_bundle(path)
             header.check_kind("discriminator", path.name)
         except HistoloomError as error:
             self._fill()
             self.problem.emit(str(error))
-            return
+            return None
         if header.judges is None:
             self._fill()
             self.problem.emit(
                 f"'{path.name}' does not say how its logits are read; make it anew with 'histoloom bundles "
                 "discriminator', or choose another critic."
             )
-            return
+            return None
         self._own = [each for each in self._own if each[0] != path] + [(path, header)]
         self._critics = [each for each in self._critics if each[0] != path] + [(path, header)]
-        self.choose((path, header))
+        self._fill()
+        return path, header
+
+    def showPopup(self) -> None:
+        """List what has been added to the bundles meanwhile, too."""
+        self.renew()
+        super().showPopup()
 
     def _fill(self) -> None:
         self.blockSignals(True)
         self.clear()
         self.addItem(_NONE)
         for path, header in self._critics:
-            self.addItem(f"{bundle_name(path)} ({header.pixel_size:g} µm)")
+            self.addItem(f"{critic_title(path)} ({header.pixel_size:g} µm)")
             self.setItemData(self.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
         self.insertSeparator(self.count())
         self.addItem(_FILE)
@@ -102,3 +118,8 @@ class CriticChooser(QComboBox):
                 self.choose_file(Path(name))
             return
         self.choose(self._critics[index - 1] if index > 0 else None)
+
+
+def critic_title(path: Path) -> str:
+    """Return what a critic is called: its bundle's name, or that of the run that it is the result of."""
+    return path.parent.name if path.name == BUNDLE else bundle_name(path)

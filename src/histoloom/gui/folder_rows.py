@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 _BUTTON_WIDTH = 28
+_MORE = "One more folder of {what}; all of them are trained on together."
 
 
 class FolderRows(QWidget):
@@ -30,7 +31,7 @@ class FolderRows(QWidget):
         self.lines: list[QLineEdit] = []
         self._rows: list[QWidget] = []
         self.more = QPushButton("Add a folder")
-        self.more.setToolTip(f"One more folder of {what}; all of them are trained on together.")
+        self.more.setToolTip(_MORE.format(what=what))
         self.more.clicked.connect(lambda: self._add_row(""))
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -52,10 +53,20 @@ class FolderRows(QWidget):
             self._add_row(str(each))
         self.changed.emit()
 
-    def _add_row(self, text: str) -> None:
-        line = QLineEdit(text)
+    def describe(self, what: str) -> None:
+        """Say what the folders hold from now on."""
+        self._what = what
+        self.more.setToolTip(_MORE.format(what=what))
+        for line in self.lines:
+            self._name(line)
+
+    def _name(self, line: QLineEdit) -> None:
         line.setPlaceholderText(f"Folder of {self._what}")
         line.setAccessibleName(f"Folder of {self._what}")
+
+    def _add_row(self, text: str) -> None:
+        line = QLineEdit(text)
+        self._name(line)
         line.editingFinished.connect(self.changed)
         browse = QPushButton("…")
         browse.setFixedWidth(_BUTTON_WIDTH)

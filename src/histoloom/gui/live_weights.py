@@ -206,8 +206,8 @@ class LiveWeights(QObject):
         """Return why nothing can be judged, in one sentence, or an empty str."""
         if self._critic is None:
             return (
-                "There is no critic yet; choose one that comes along or a bundle's file, or train one with "
-                "'histoloom train critic'."
+                "There is no critic yet; choose one that comes along or a bundle's file, or train one ('Train a "
+                "critic…')."
             )
         header = self._critic[1]
         if header.judges is None:

@@ -71,6 +71,25 @@ def add_docks(viewer: napari.Viewer) -> tuple[Any, dict[str, Any]]:
     return front, docks
 
 
+def open_dock(viewer: napari.Viewer, name: str) -> Any:
+    """Open one of our docks as a tab in front, or bring it there; returns its widget, or None without a window.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    name
+        The dock's display name, also of one that `add_docks` does not add.
+    """
+    window = getattr(viewer, "window", None)
+    if window is None:
+        return None
+    dock, widget = window.add_plugin_dock_widget("histoloom", name, tabify=True)
+    dock.show()
+    dock.raise_()
+    return widget
+
+
 def require_opengl() -> None:
     """Make sure that the display can draw with OpenGL, without which napari would abort in the middle of its start.
 

@@ -114,7 +114,9 @@ class RefinementView(QObject):
         first = self._first
         if first is None or first.shape[:2] != canvas.layout.shape:
             # Where nothing is known yet, there is no difference to be seen.
-            first = self._first = np.array(canvas.woven_layer().data)
+            woven = canvas.layers.find(WOVEN)
+            blank = np.full((*canvas.layout.shape, 3), 255, np.uint8)
+            first = self._first = blank if woven is None else np.array(woven.data)
             self._is_known = np.zeros(canvas.layout.shape, np.bool_)
         first[window.slices] = pixels
         self._is_known[window.slices] = True
@@ -125,7 +127,8 @@ class RefinementView(QObject):
             return
         layer = canvas.layers.find(REFINING)
         if self.shown is not Shown.REFINED:
-            if layer is None or layer.data.shape[:2] != canvas.layout.shape:
+            is_another = canvas.layers.find(WOVEN) is not self._woven
+            if is_another or layer is None or layer.data.shape[:2] != canvas.layout.shape:
                 self._draw_all()
             else:
                 layer.data[window.slices] = self._seen(window)

@@ -28,6 +28,7 @@ from histoloom.jobs.training_order import (
     TrainingOrder,
     fresh_run_folder,
     make_ready,
+    reads_labels,
     system_of,
     systems_that_train,
     what_is_trained,
@@ -35,6 +36,7 @@ from histoloom.jobs.training_order import (
 from histoloom.jobs.training_run import TrainingRun, TrainingState, TrainingStatus, refuse_second_training
 from histoloom.runs import RECIPE, START
 from histoloom.training.events import CheckpointSaved, PreviewSaved, TrainingEvent
+from histoloom.training.recipe import TrainingRecipe
 from histoloom.training.systems.registry import recipe_type
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ _NEW = "New run"
 _BEGIN = {
     "generator": "Choose tiles with labels, a system and its recipe, then start.",
     "segmenter": "Choose tiles with labels, an architecture and its recipe, then start.",
+    "critic": "Choose real tiles, the woven ones that it shall tell from them, and its recipe, then start.",
 }
 _LEVELS: dict[TrainingState, Level] = {
     "starting": Level.WORKING,
@@ -76,7 +79,7 @@ class TrainDock(TrainDockParts):
         self._suggested = ""
         self._asked_for_devices = False
         self._connect()
-        self._suggest_folder()
+        self._on_set_up()
         self.card.show_status(Level.OK, _BEGIN[self.trains])
         if self.session.open_under_way():
             self._on_opened(self.session.run)
@@ -114,7 +117,7 @@ class TrainDock(TrainDockParts):
         choice = self.data.choice(split_masks=recipe.split_masks)
 
         def order_in(folder: Path) -> TrainingOrder:
-            data = choice.written(folder, recipe.crop_size * recipe.pixel_size)
+            data = choice.written(folder, _least_side(system, recipe) * recipe.pixel_size)
             return TrainingOrder(system, recipe, data, choice.tile_pixel_size, choice.licences)
 
         return order_in
@@ -266,6 +269,7 @@ class TrainDock(TrainDockParts):
             self._enable()
 
     def _on_set_up(self) -> None:
+        self.data.set_reads_labels(reads_labels(self.recipe.system.currentText()))
         self.estimated.setText("")
         self._suggest_folder()
 
@@ -367,3 +371,8 @@ class TrainDock(TrainDockParts):
         name = QFileDialog.getExistingDirectory(self, "A new or empty folder for the run", self.folder.text())
         if name:
             self.folder.setText(name)
+
+
+def _least_side(system: str, recipe: TrainingRecipe) -> int:
+    """Return how many pixels a tile should be wide: a crop, and beside it the reference of those that compare."""
+    return recipe.crop_size + (0 if reads_labels(system) else int(getattr(recipe, "reference_size", 0)))

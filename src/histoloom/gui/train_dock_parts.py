@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
 
 SET_UP, FOLLOW = range(2)
+_FOLDED = {"generator": "System and recipe", "segmenter": "Architecture and recipe", "critic": "Recipe"}
 
 
 class TrainDockParts(QScrollArea):
@@ -129,7 +130,7 @@ class TrainDockParts(QScrollArea):
         column.addLayout(form)
         for each in (self.estimate, self.estimated, self.devices):
             column.addWidget(each)
-        folded = QCollapsible("System and recipe" if self.trains == "generator" else "Architecture and recipe")
+        folded = QCollapsible(_FOLDED[self.trains])
         folded.setDuration(0)
         folded.addWidget(self.recipe)
         folded.expand(animate=False)

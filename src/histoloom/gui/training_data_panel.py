@@ -26,6 +26,7 @@ from histoloom.gui.training_data import (
     DataChoice,
     canvas_tiles,
     image_layers,
+    is_real,
     label_layers,
     layer_tiles,
     likely_labels,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 FOLDER, CANVAS, LAYERS = range(3)
 _TITLES = ("Folders of tiles with labels", "The tile and nuclei on the canvas", "Layers of the viewer")
-_LEFT_OUT = "(left out)"
+_TITLES_WITHOUT_LABELS = ("Folders of tiles", "The tile on the canvas", "Layers of the viewer")
+_LEFT_OUT, _TAKEN = "(left out)", "(trained on)"
 
 
 class TrainingDataPanel(QWidget):
@@ -61,6 +63,7 @@ class TrainingDataPanel(QWidget):
         super().__init__(parent)
         self._canvas = canvas
         self._call = LatestCall(self)
+        self._reads_labels = True
         self.source = QComboBox()
         self.source.addItems(_TITLES)
         self.source.setAccessibleName("What to train on")
@@ -69,6 +72,7 @@ class TrainingDataPanel(QWidget):
         self.found, self.canvas_words = Words(), Words()
         self.pairs: list[tuple[Any, QComboBox]] = []
         self._chosen: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._taken: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
         self._rows = QFormLayout()
         self.pixel_size = QDoubleSpinBox()
         self.pixel_size.setDecimals(4)
@@ -95,6 +99,18 @@ class TrainingDataPanel(QWidget):
         """Whether folders shall be trained on, and none is named."""
         return self.source.currentIndex() == FOLDER and not self.folders.folders
 
+    def set_reads_labels(self, reads: bool) -> None:
+        """Ask for labels of the tiles, or for tiles alone."""
+        if reads == self._reads_labels:
+            return
+        self._reads_labels = reads
+        for index, title in enumerate(_TITLES if reads else _TITLES_WITHOUT_LABELS):
+            self.source.setItemText(index, title)
+        self.folders.describe("tiles with labels" if reads else "tiles, with or without labels")
+        self.list_layers()
+        self._describe_canvas()
+        self.look_into_folders()
+
     def choice(self, *, split_masks: bool = False) -> DataChoice:
         """Return what is chosen, as it is now.
 
@@ -112,16 +128,20 @@ class TrainingDataPanel(QWidget):
             case 0:
                 folders = self.folders.folders
                 if not folders:
-                    raise TrainingError("There is nothing to train on yet; choose a folder of tiles with labels.")
+                    what = "tiles with labels" if self._reads_labels else "real tiles"
+                    raise TrainingError(f"There is nothing to train on yet; choose a folder of {what}.")
                 licences = self._licences(len(folders))
                 return DataChoice("folders", folders, list, self.pixel_size.value() or None, licences)
             case 1:
-                return DataChoice("canvas", (), canvas_tiles(self._canvas), None, self._licences(1))
+                tiles = canvas_tiles(self._canvas)
+                return DataChoice("canvas", (), tiles, None, self._licences(1), self._reads_labels)
             case _:
                 pairs = [(image, combo.currentData()) for image, combo in self.pairs]
                 chosen = [(image, labels) for image, labels in pairs if labels is not None]
+                if not self._reads_labels:
+                    chosen = [(image, None) for image, _ in chosen]
                 tiles = layer_tiles(chosen, self._canvas, split_masks=split_masks)
-                return DataChoice("layers", (), tiles, None, self._licences(1))
+                return DataChoice("layers", (), tiles, None, self._licences(1), self._reads_labels)
 
     def choose_folder(self, *folders: Path) -> None:
         """Train on one folder, or on several; what is found in them is said a moment later."""
@@ -137,7 +157,8 @@ class TrainingDataPanel(QWidget):
             self.found.setText("")
             return
         self.found.setText("Looking into it…")
-        self._call.start(lambda: _described(folders), self.found.setText, self._on_error)
+        reads = self._reads_labels
+        self._call.start(lambda: _described(folders, reads), self.found.setText, self._on_error)
 
     def _licences(self, count: int) -> tuple[str, ...]:
         given = [each.strip() for each in self.licence.text().split(";") if each.strip()] or ["unknown"]
@@ -158,6 +179,9 @@ class TrainingDataPanel(QWidget):
         for image in image_layers(layers):
             combo = QComboBox()
             combo.addItem(_LEFT_OUT, None)
+            if not self._reads_labels:
+                self._offer(image, combo)
+                continue
             for each in labels:
                 combo.addItem(each.name, each)
             wanted = self._chosen.get(image, likely_labels(image, labels))
@@ -167,10 +191,8 @@ class TrainingDataPanel(QWidget):
                 wanted = None
             combo.setCurrentIndex(labels.index(wanted) + 1 if wanted in labels else 0)
             combo.setAccessibleName(f"Labels of {image.name}")
-            narrow(combo)
             combo.activated.connect(partial(self._on_chosen, image, combo))
-            self._rows.addRow(image.name, combo)
-            self.pairs.append((image, combo))
+            self._add_row(image, combo)
         if not self.pairs:
             self._rows.addRow(QLabel("There is no RGB picture among the layers."))
         for image_name, labels_name in gone if self.source.currentIndex() == LAYERS else ():
@@ -178,6 +200,19 @@ class TrainingDataPanel(QWidget):
                 f"'{labels_name}', the labels of '{image_name}', was deleted; choose others, or '{image_name}' is left "
                 "out."
             )
+
+    def _offer(self, image: Any, combo: QComboBox) -> None:
+        """Offer a picture whose labels nobody reads."""
+        combo.addItem(_TAKEN, True)
+        combo.setCurrentIndex(int(self._taken.get(image, is_real(image))))
+        combo.setAccessibleName(f"Whether {image.name} is trained on")
+        combo.activated.connect(partial(self._on_taken, image, combo))
+        self._add_row(image, combo)
+
+    def _add_row(self, image: Any, combo: QComboBox) -> None:
+        narrow(combo)
+        self._rows.addRow(image.name, combo)
+        self.pairs.append((image, combo))
 
     def close_panel(self) -> None:
         """Forget what is under way, and the viewer's layers."""
@@ -230,6 +265,10 @@ class TrainingDataPanel(QWidget):
         self._chosen[image] = combo.currentData()
         self.changed.emit()
 
+    def _on_taken(self, image: Any, combo: QComboBox, _index: int) -> None:
+        self._taken[image] = combo.currentData() is not None
+        self.changed.emit()
+
     def _show_page(self) -> None:
         for index, page in enumerate(self.pages):
             page.setVisible(index == self.source.currentIndex())
@@ -245,13 +284,12 @@ class TrainingDataPanel(QWidget):
             self.canvas_words.setText("There is no real tile on the canvas yet.")
             return
         height, width = tile.shape
-        self.canvas_words.setText(
-            f"{height} × {width} pixels and {len(layout.nuclei):,} nuclei, cut into pieces so that some are held out."
-        )
+        nuclei = f" and {len(layout.nuclei):,} nuclei" if self._reads_labels else ""
+        self.canvas_words.setText(f"{height} × {width} pixels{nuclei}, cut into pieces so that some are held out.")
 
 
-def _described(folders: tuple[Path, ...]) -> str:
-    found = [open_tile_folder(each).description for each in folders]
+def _described(folders: tuple[Path, ...], reads_labels: bool) -> str:
+    found = [open_tile_folder(each, labels_required=reads_labels).description for each in folders]
     if len(folders) == 1:
         return f"{found[0]}."
     return "\n".join(f"{folder.name}: {each}." for folder, each in zip(folders, found, strict=True))

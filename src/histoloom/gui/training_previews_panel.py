@@ -37,10 +37,19 @@ _LIST_HEIGHT = 110
 _COLUMNS = {
     "generator": "layout, real tile, and what is woven from the layout",
     "segmenter": "held-out picture, its nuclei, and those found (white: both, green: not there, magenta: missed)",
+    "critic": "held-out picture, its reference, and where it is taken for real (white) or woven (black)",
 }
-_FIRST_COLUMNS = {"generator": "Layout and real tile", "segmenter": "Picture and its nuclei"}
-_DOES = {"generator": "weave", "segmenter": "find"}
-_OFFERED_BY = {"generator": "the Weave dock", "segmenter": "Find nuclei, in the Tiles dock,"}
+_FIRST_COLUMNS = {
+    "generator": "Layout and real tile",
+    "segmenter": "Picture and its nuclei",
+    "critic": "Picture and reference",
+}
+_DOES = {"generator": "weave", "segmenter": "find", "critic": "take for real"}
+_OFFERED_BY = {
+    "generator": "the Weave dock",
+    "segmenter": "Find nuclei, in the Tiles dock,",
+    "critic": "the Weights dock",
+}
 
 
 class TrainingPreviewsPanel(QWidget):

@@ -23,7 +23,7 @@ _sessions: weakref.WeakKeyDictionary[Canvas, dict[Trained, TrainingSession]] = w
 
 
 def training_session_of(canvas: Canvas, trained: Trained = "generator") -> TrainingSession:
-    """Return the session of a canvas that follows trainings of generators, or of segmenters, made at the first call."""
+    """Return the session of a canvas that follows trainings of one kind, made at the first call."""
     sessions = _sessions.setdefault(canvas, {})
     if trained not in sessions:
         sessions[trained] = TrainingSession(trained)

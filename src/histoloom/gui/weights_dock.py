@@ -10,40 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QScrollArea
+from qtpy.QtWidgets import QScrollArea
 
-from histoloom.errors import HistoloomError, ImportanceError
+from histoloom.errors import HistoloomError
 from histoloom.gui.canvas import canvas_of
 from histoloom.gui.comparison import camera_of
-from histoloom.gui.critic_chooser import Critic
+from histoloom.gui.critic_chooser import Critic, critic_title
+from histoloom.gui.critic_on_demand import CriticOnDemand
 from histoloom.gui.folder_weights import FolderWeights
-from histoloom.gui.judged_pictures import CanvasPicture, canvas_reference, pixels_of, reference_pixels
-from histoloom.gui.latest_call import LatestCall
+from histoloom.gui.judged_pictures import CanvasPicture, canvas_reference
 from histoloom.gui.live_weights import JudgedWhole, live_weights_of
 from histoloom.gui.nucleus_weights_list import WeighedNucleus, weighed_nuclei
 from histoloom.gui.one_at_a_time import OneAtATime
 from histoloom.gui.picture_chooser import Judged
 from histoloom.gui.status_card import Level
-from histoloom.gui.tile_ranking import RankedTile
 from histoloom.gui.training_data import image_layers
+from histoloom.gui.weighed_tiles import WeighedTiles
 from histoloom.gui.weight_under_mouse import WeightUnderMouse
 from histoloom.gui.weights_dock_parts import CLIP_CHOICES, WeightsParts
-from histoloom.gui.weights_export import save_nuclei, save_tiles, save_tiles_in_folder
+from histoloom.gui.weights_exporting import WeightsExporting, weighing_facts
 from histoloom.gui.weights_histogram import weights_sentence
 from histoloom.gui.when_destroyed import when_destroyed
-from histoloom.importance import (
-    ClipRange,
-    Decision,
-    TileWeight,
-    WeighingFacts,
-    clip_bounds,
-    effective_sample_size,
-    nucleus_weights,
-    verdict,
-)
-from histoloom.importance.weights import Bounds
-from histoloom.jobs.judged_folder import JudgedFolder, JudgedTile, thumbnail_of
-from histoloom.tiles.reading import open_tile
+from histoloom.importance import ClipRange, Decision, TileWeight, WeighingFacts, nucleus_weights
+from histoloom.jobs.judged_folder import JudgedFolder
 from histoloom.tiles.sentences import one_line
 
 if TYPE_CHECKING:
@@ -51,7 +40,6 @@ if TYPE_CHECKING:
 
 _REST_MS = 120
 _SHOWN_SIZE = 90.0
-_CANVAS_FILE = "canvas"
 
 
 class WeightsDock(QScrollArea):
@@ -71,11 +59,9 @@ class WeightsDock(QScrollArea):
         self.folder = FolderWeights(self.canvas, self.weights.layer, self)
         self.parts = WeightsParts(self)
         self.under_mouse = WeightUnderMouse(self.canvas, self.weights.layer, self.parts.show_weight_under_mouse, self)
-        self.clip = ClipRange.published()
-        self.decisions: dict[str, Decision] = {}
-        self._reference: NDArray[np.uint8] | None = None
-        self._exporting = LatestCall(self)
-        self._reading = LatestCall(self)
+        self.weighed = WeighedTiles(self.canvas, self.folder, self.weights, lambda: self.parts.picture.choice)
+        self.exporting = WeightsExporting(self)
+        self.on_demand = CriticOnDemand(self.canvas, self)
         self._weighing_nuclei = OneAtATime(self._on_nuclei, self._on_failed, self)
         # While somebody paints, the map comes before what is drawn of it here.
         self._rest = QTimer(self)
@@ -120,46 +106,44 @@ class WeightsDock(QScrollArea):
     @property
     def is_settled(self) -> bool:
         """Whether all that was asked for is judged, shown and written."""
-        calls = (self._exporting, self._reading, self._weighing_nuclei, self.folder)
+        calls = (self.exporting, self.parts.reference, self._weighing_nuclei, self.folder)
         return self.weights.is_settled and not self._rest.isActive() and not any(each.is_busy for each in calls)
+
+    @property
+    def clip(self) -> ClipRange:
+        """Where weights are cut."""
+        return self.weighed.clip
 
     @property
     def tiles(self) -> list[TileWeight]:
         """The judged tiles with what they count: the folder's, or the one picture that is shown."""
-        bounds = self._bounds()
-        return [self._weighed(file, each.judgement, bounds) for file, each in self._judged_tiles().items()]
+        return self.weighed.tiles
 
     def decide(self, files: tuple[str, ...], decision: Decision) -> None:
         """Overrule the critic about some tiles, or (an empty str) take that back; exports record it."""
-        for file in files:
-            if decision:
-                self.decisions[file] = decision
-            else:
-                self.decisions.pop(file, None)
+        self.weighed.decide(files, decision)
         self._show_numbers()
 
     def export(self, path: Path) -> None:
         """Write the weights of all tiles as a table, in the background."""
-        self._export(partial(save_tiles, path, self.tiles, self._facts()))
+        self.exporting.save_tiles(path, self.tiles, self._facts())
 
     def export_into_folder(self) -> None:
         """Write the weights beside the tiles, where 'train segmenter' reads them."""
-        folder = self.folder.folder
-        if folder is None:
-            self._tell(Level.ATTENTION, "There is no folder of judged tiles; choose one and wait until it is judged.")
-            return
-        self._export(partial(save_tiles_in_folder, folder, self.tiles, self._facts()))
+        self.exporting.save_tiles_in_folder(self.folder.folder, self.tiles, self._facts())
 
     def export_nuclei(self, path: Path) -> None:
         """Write the weights of the nuclei that are listed as a table, in the background."""
-        self._export(partial(save_nuclei, path, list(self.parts.nuclei.listed)))
+        self.exporting.save_nuclei(path, list(self.parts.nuclei.listed))
 
     def choose_reference(self, path: Path | None) -> None:
         """Compare with a real picture from a file, or (None) with the look of the canvas."""
-        if path is None:
-            self._on_reference(None)
-            return
-        self._reading.start(partial(_reference_of, path, self._critic_size()), self._on_reference, self._on_failed)
+        self.parts.reference.choose(path)
+
+    def train_critic(self) -> None:
+        """Open the dock that trains critics, set up with the tile on the canvas."""
+        if not self.on_demand.open_dock():
+            self._tell(Level.ATTENTION, "There is no window to open the dock in; use 'histoloom train critic'.")
 
     def go_to(self, nucleus: WeighedNucleus) -> None:
         """Bring a nucleus into the middle of the canvas, and select it there if it is one of the canvas's."""
@@ -177,18 +161,24 @@ class WeightsDock(QScrollArea):
         parts.critic.chosen.connect(self._on_critic)
         parts.critic.problem.connect(partial(self._tell, Level.ATTENTION))
         parts.picture.chosen.connect(self._on_picture)
-        parts.reference.activated.connect(self._on_reference_activated)
+        parts.reference.pixel_size = self._critic_size
+        parts.reference.chosen.connect(self._on_reference)
+        parts.reference.failed.connect(self._on_failed)
+        parts.train.clicked.connect(self.train_critic)
         parts.live.toggled.connect(self.weights.set_live)
         parts.again.clicked.connect(self.judge_again)
         parts.stop.clicked.connect(self._on_stop)
         parts.clip.activated.connect(self._on_clip)
         parts.histogram.clip_dragged.connect(lambda low, high: self._use_clip(ClipRange.between(low, high)))
-        parts.ranking.chosen.connect(lambda file: self.folder.show_tile(file, self._bounds()))
+        parts.ranking.chosen.connect(lambda file: self.folder.show_tile(file, self.weighed.bounds()))
         parts.ranking.decided.connect(self.decide)
         parts.nuclei.chosen.connect(self.go_to)
-        parts.table.clicked.connect(partial(self._on_export, "weights.csv", self.export))
+        parts.table.clicked.connect(partial(self.exporting.ask_where, "weights.csv", self.export))
         parts.into_folder.clicked.connect(self.export_into_folder)
-        parts.nuclei_table.clicked.connect(partial(self._on_export, "nuclei.csv", self.export_nuclei))
+        parts.nuclei_table.clicked.connect(partial(self.exporting.ask_where, "nuclei.csv", self.export_nuclei))
+        self.exporting.told.connect(self._tell)
+        self.exporting.failed.connect(self._on_failed)
+        self.on_demand.trained.connect(self._on_trained)
         self.weights.judged.connect(self._on_judged)
         self.weights.cleared.connect(self._on_cleared)
         self.weights.lost.connect(self._on_lost)
@@ -206,6 +196,7 @@ class WeightsDock(QScrollArea):
         self._list_layers()
         self.under_mouse.start()
         self.parts.critic.renew()
+        self.on_demand.look()
         self.weights.set_live(self.parts.live.isChecked())
         self._on_critic(self.parts.critic.critic)
         self.weights.set_on(not isinstance(self.parts.picture.choice, Path))
@@ -224,7 +215,7 @@ class WeightsDock(QScrollArea):
             self._judge_folder(self.parts.picture.choice)
 
     def _on_picture(self, choice: Judged | None) -> None:
-        self.decisions.clear()
+        self.weighed.decisions.clear()
         self.folder.forget()
         folder = choice if isinstance(choice, Path) else None
         self.weights.set_on(self._has_been_seen and folder is None)
@@ -251,7 +242,7 @@ class WeightsDock(QScrollArea):
         if problem or critic is None:
             self._tell(Level.ATTENTION, problem)
             return
-        reference = self._reference
+        reference = self.parts.reference.pixels
         judges = critic[1].judges
         if reference is None and judges is not None and judges.reference_size:
             reference = canvas_reference(self.canvas, critic[1].pixel_size)
@@ -263,19 +254,7 @@ class WeightsDock(QScrollArea):
         self._tell(Level.ATTENTION, "Judging the folder was stopped; nothing was kept of it.")
         self._enable()
 
-    def _on_reference_activated(self, index: int) -> None:
-        if index == 0:
-            self.choose_reference(None)
-            return
-        name, _ = QFileDialog.getOpenFileName(self, "A real picture to compare with")
-        if name:
-            self.choose_reference(Path(name))
-        else:
-            self.parts.reference.setCurrentIndex(0 if self._reference is None else 1)
-
     def _on_reference(self, pixels: NDArray[np.uint8] | None) -> None:
-        self._reference = pixels
-        self.parts.reference.setCurrentIndex(0 if pixels is None else 1)
         self.weights.choose_reference(pixels)
         if isinstance(self.parts.picture.choice, Path):
             self._judge_folder(self.parts.picture.choice)
@@ -290,11 +269,11 @@ class WeightsDock(QScrollArea):
             self._use_clip(clip)
 
     def _use_clip(self, clip: ClipRange) -> None:
-        self.clip = clip
+        self.weighed.clip = clip
         self.weights.choose_clip(clip)
         self._show_numbers()
         if self.folder.shown is not None:
-            self.folder.show_bounds(self._bounds())
+            self.folder.show_bounds(self.weighed.bounds())
 
     def _on_judged(self, whole: JudgedWhole) -> None:
         if not self._rest.isActive():
@@ -306,7 +285,7 @@ class WeightsDock(QScrollArea):
         level = Level.OK
         if folder.problems:
             words, level = f"{words[:-1]} but {len(folder.problems):,}: {folder.problems[0]}", Level.ATTENTION
-        self.decisions = dict(folder.decisions)
+        self.weighed.decisions = dict(folder.decisions)
         self._tell(level, words)
         self._show_numbers()
 
@@ -323,80 +302,22 @@ class WeightsDock(QScrollArea):
         if self.weights.picture is None:
             self.parts.picture.forget()
 
-    def _judged_tiles(self) -> dict[str, JudgedWhole | JudgedTile]:
-        if self.folder.folder is not None:
-            return {each.file: each for each in self.folder.folder.tiles}
-        latest = self.weights.latest
-        if latest is None or isinstance(self.parts.picture.choice, Path):
-            return {}
-        name = _CANVAS_FILE if isinstance(self.parts.picture.choice, CanvasPicture) else latest.title
-        return {name: latest}
-
-    def _distribution(self) -> tuple[NDArray[np.float64], str]:
-        """Return the weights that the histogram shows, and what has them."""
-        if self.folder.folder is not None:
-            return np.array([each.judgement.weight() for each in self.folder.folder.tiles]), "tiles"
-        latest = self.weights.latest
-        return (np.empty(0), "places") if latest is None else (latest.local_weights, "places")
-
-    def _bounds(self) -> Bounds | None:
-        weights, _ = self._distribution()
-        if self.clip.kind == "quantiles" and not len(weights):
-            return None
-        try:
-            return clip_bounds(weights, self.clip)
-        except ImportanceError:
-            return None
-
-    def _weighed(self, file: str, judgement: Any, bounds: Bounds | None) -> TileWeight:
-        clipped = judgement.weight(bounds)
-        tile = TileWeight(file, clipped, judgement.probability_real, judgement.weight())
-        return tile.decided(self.decisions.get(file, ""), clipped)
-
     def _show_numbers(self) -> None:
         """Show histogram, lists and verdict of what is judged now."""
-        weights, what = self._distribution()
-        bounds = self._bounds()
-        tiles, judged = self.tiles, self._judged_tiles()
-        counted = np.array([each.weight for each in tiles])
-        effective = None
-        if what == "tiles" and len(tiles) and np.isfinite(counted).all():
-            effective = effective_sample_size(counted)
-        self.parts.histogram.show_weights(weights, weights_sentence(weights, what, bounds, effective))
-        self.parts.show_clip(self.clip, bounds)
-        self.parts.show_verdict(self._verdict(weights, judged, counted))
-        self.parts.ranking.show_tiles(
-            [self._ranked(each, judged[each.file]) for each in tiles],
-            f"{len(self.decisions):,} decided by hand" if self.decisions else "",
-        )
+        weighed = self.weighed
+        weights, what = weighed.distribution()
+        tiles = weighed.tiles
+        bounds, decided = weighed.bounds(), len(weighed.decisions)
+        self.parts.histogram.show_weights(weights, weights_sentence(weights, what, bounds, weighed.effective(tiles)))
+        self.parts.show_clip(weighed.clip, bounds)
+        self.parts.show_verdict(weighed.verdict(tiles))
+        self.parts.ranking.show_tiles(weighed.ranked(tiles), f"{decided:,} decided by hand" if decided else "")
         latest = self.weights.latest
         if latest is not None and latest.layout is not None and latest.layout.nuclei and what == "places":
             self._weighing_nuclei.ask(partial(_prepared_nuclei, latest))
         else:
             self.parts.nuclei.show_nuclei([], "" if latest is None else "The nuclei of this picture are not known.")
         self._enable()
-
-    def _verdict(self, weights: NDArray[np.float64], judged: Any, counted: NDArray[np.float64]) -> list[str]:
-        if not len(weights) or not judged:
-            return []
-        ratio = next(iter(judged.values())).judgement.ratio
-        with np.errstate(divide="ignore"):
-            logits = np.log(weights / ratio)
-        sentences = list(verdict(logits, ratio))
-        if len(counted) and not counted.any():
-            sentences.append("All tiles are rejected, so nothing is left to learn from; keep some of them.")
-        return sentences
-
-    def _ranked(self, tile: TileWeight, judged: JudgedWhole | JudgedTile) -> RankedTile:
-        thumbnail = judged.thumbnail if isinstance(judged, JudgedTile) else self._canvas_thumbnail()
-        return RankedTile(tile.file, thumbnail, tile.raw_weight, tile.weight, tile.probability_real, tile.decision)
-
-    def _canvas_thumbnail(self) -> NDArray[np.uint8]:
-        choice = self.parts.picture.choice
-        with suppress(ImportanceError):
-            if choice is not None and not isinstance(choice, Path):
-                return thumbnail_of(pixels_of(choice.layer(self.canvas)))
-        return np.full((8, 8, 3), 128, np.uint8)
 
     def _on_nuclei(self, answer: list[WeighedNucleus]) -> None:
         low = sum(each.weight < 0.5 for each in answer)
@@ -405,30 +326,20 @@ class WeightsDock(QScrollArea):
         self._enable()
 
     def _facts(self) -> WeighingFacts:
-        critic = self.parts.critic.critic
-        if critic is None:
-            return WeighingFacts(clip=self.clip.as_text())
-        return WeighingFacts(critic[0].name, critic[1].weights_sha256, self.clip.as_text())
+        return weighing_facts(self.parts.critic.critic, self.clip)
 
-    def _export(self, write: Any) -> None:
-        self._tell(Level.WORKING, "Writing…")
-        self._exporting.start(
-            write,
-            lambda target: self._tell(Level.OK, f"'{target.name}' was written to '{target.parent}'."),
-            self._on_failed,
-        )
-
-    def _on_export(self, suggested: str, write: Any, _checked: bool = False) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Weights", str(Path.home() / suggested), "Tables (*.csv)")
-        if name:
-            write(Path(name))
+    def _on_trained(self, path: Path) -> None:
+        critic = self.parts.critic.add_file(path)
+        if critic is not None:
+            words = f"'{critic_title(path)}' is trained; judge with it, or choose it later."
+            self.parts.card.show_status(Level.OK, words, "Use it", partial(self.parts.critic.choose, critic))
 
     def _on_failed(self, error: Exception) -> None:
         known = isinstance(error, HistoloomError)
         self._tell(Level.ERROR, str(error) if known else f"That failed unexpectedly ({one_line(error)}).")
 
     def _enable(self) -> None:
-        judged = bool(self._judged_tiles())
+        judged = bool(self.weighed.judged())
         self.parts.table.setEnabled(judged)
         self.parts.into_folder.setEnabled(self.folder.folder is not None)
         self.parts.nuclei_table.setEnabled(bool(self.parts.nuclei.listed))
@@ -436,13 +347,6 @@ class WeightsDock(QScrollArea):
 
     def _tell(self, level: Level, text: str) -> None:
         self.parts.card.show_status(level, text)
-
-
-def _reference_of(path: Path, pixel_size: float | None) -> NDArray[np.uint8]:
-    with open_tile(path) as tile:
-        pixels = np.asarray(tile.read(), np.uint8)
-        size = tile.pixel_size
-    return pixels if size is None or pixel_size is None else reference_pixels(pixels, size, pixel_size)
 
 
 def _prepared_nuclei(latest: JudgedWhole) -> Any:

@@ -23,6 +23,7 @@ from histoloom.gui.critic_chooser import Critic, CriticChooser
 from histoloom.gui.look_chooser import narrow
 from histoloom.gui.nucleus_weights_list import NucleusWeightsList
 from histoloom.gui.picture_chooser import PictureChooser
+from histoloom.gui.reference_chooser import ReferenceChooser
 from histoloom.gui.status_card import StatusCard
 from histoloom.gui.tile_ranking import TileRanking
 from histoloom.gui.weights_histogram import WeightsHistogram
@@ -57,11 +58,12 @@ class WeightsParts:
         self.critic = CriticChooser()
         self.about = Words("color: gray;")
         self.picture = PictureChooser()
-        self.reference = QComboBox()
-        self.reference.addItems(["The look of the canvas", "Another real picture…"])
-        self.reference.setToolTip("What this critic compares with: real tissue of the kind that is woven.")
-        self.reference.setAccessibleName("Real tissue to compare with")
-        narrow(self.reference)
+        self.train = QPushButton("Train a critic…")
+        self.train.setToolTip(
+            "For generators that come without one, such as the texture weaver: opens the dock that trains critics, set "
+            "up with the tile on the canvas."
+        )
+        self.reference = ReferenceChooser()
         self._reference_words = QLabel("Compare with")
         self.live = QCheckBox("Live: follow what is woven")
         self.live.setChecked(True)
@@ -130,6 +132,7 @@ class WeightsParts:
         form = QFormLayout()
         form.addRow("Critic", self.critic)
         form.addRow("", self.about)
+        form.addRow("", self.train)
         form.addRow("Woven tiles", self.picture)
         form.addRow(self._reference_words, self.reference)
         column.addLayout(form)

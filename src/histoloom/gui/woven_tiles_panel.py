@@ -1,4 +1,4 @@
-"""Choosing woven tiles that a segmenter learns from, beside real ones or alone."""
+"""Choosing woven tiles: those that a segmenter learns from, or that a critic learns to tell from real ones."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class WovenTilesPanel(QWidget):
 
     Parameters
     ----------
+    defaults
+        What the recipe of the training says of woven tiles at first; None for what a segmenter's does.
+    with_labels
+        Whether woven tiles need labels and weights count, as for segmenters.
     parent
         Qt parent.
     """
@@ -36,14 +40,19 @@ class WovenTilesPanel(QWidget):
     problem = Signal(str)
     """A sentence, if a folder or generator cannot be used."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, defaults: WovenTilesRecipe | None = None, *, with_labels: bool = True, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._with_labels = with_labels
         self._call = LatestCall(self)
         self.folders = FolderRows("woven tiles")
         self.found = Words()
         self.generator = GeneratorChooser()
         choices = {"layout_preset": ["", *PRESETS]}
         self.form = RecipeForm(WovenTilesRecipe, advanced=_OF_LAYOUTS, choices=choices, first=_AT_FIRST)
+        if defaults is not None:
+            self.show_recipe(defaults)
         weaving = QFormLayout()
         weaving.addRow("Woven by", self.generator)
         column = QVBoxLayout(self)
@@ -90,7 +99,8 @@ class WovenTilesPanel(QWidget):
             self.found.setText("")
             return
         self.found.setText("Looking into it…")
-        self._call.start(lambda: "\n".join(_described(each) for each in folders), self.found.setText, self._on_error)
+        describe = _described if self._with_labels else _counted
+        self._call.start(lambda: "\n".join(describe(each) for each in folders), self.found.setText, self._on_error)
 
     def _on_error(self, error: Exception) -> None:
         self.found.setText("")
@@ -109,3 +119,8 @@ def _described(path: Path) -> str:
     kept = [each for each in weights.values() if each > 0]
     spread = f" from {min(kept):.2g} to {max(kept):.2g}" if kept else ""
     return f"{path.name}: {count}, {len(weights)} importance weights{spread}, {rejected} rejected."
+
+
+def _counted(path: Path) -> str:
+    count = len(open_tile_folder(path, labels_required=False).pairs)
+    return f"{path.name}: {count:,} woven {'tile' if count == 1 else 'tiles'}."

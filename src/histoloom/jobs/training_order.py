@@ -167,6 +167,14 @@ def systems_that_train(trained: Trained) -> tuple[str, ...]:
     return tuple(each for each in SYSTEMS if _trained_by(each) == trained)
 
 
+def reads_labels(system: str) -> bool:
+    """Return whether a system learns from labels of real tiles; one that does not takes tiles without any."""
+    return system not in _WITHOUT_LABELS
+
+
+_WITHOUT_LABELS = frozenset({"refiner", "critic"})
+
+
 def what_is_trained(folder: Path) -> Trained | None:
     """Return what a run trains, or None where nothing tells."""
     try:
