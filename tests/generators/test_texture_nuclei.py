@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from texture_looks import PIXEL_SIZE, newly_prepared, nucleus_at, scattered
 
+from histoloom.generators.texture import TextureRecipe
 from histoloom.layouts import Layout, Nucleus, Outline
 from histoloom.layouts.nucleus import seed_of_id
 from histoloom.tiles.stains import separate_stains
@@ -118,3 +120,18 @@ def test_the_interior_of_cleared_nuclei_is_paler():
 def test_any_shape_can_be_woven(outline):
     layout = Layout.from_nuclei([Nucleus.create(1, outline)], (64, 72), PIXEL_SIZE)
     assert newly_prepared().weave(layout, 1).shape == (64, 72, 3)
+
+
+def test_lymphocytes_are_dark_only_where_that_is_asked_for():
+    plain = [nucleus_at(30, 30 * n, n, (7, 7)) for n in range(1, 30)]
+    lymphocytes = [dataclasses.replace(each, class_name="inflammatory") for each in plain]
+    painter = newly_prepared()._painter
+
+    def density(nuclei, **options):
+        sprites = dataclasses.replace(painter, recipe=TextureRecipe(**options)).paint(nuclei, 1)
+        return np.mean([each.density[:, each.mask > 0].mean() for each in sprites])
+
+    assert density(lymphocytes) == density(plain) == density(plain, lymphocyte_darkness=1.0)
+    half, whole = (density(lymphocytes, lymphocyte_darkness=each) for each in (0.5, 1.0))
+    assert density(plain) < half < whole
+    assert whole > 1.2 * density(plain)

@@ -53,6 +53,9 @@ app.command(
     "histoloom.cli.refining:refine_view", name="refine-view", help="Show what a refiner does, before and after."
 )
 app.command("histoloom.cli.segmenting:segment", name="segment", help="Find the nuclei of pictures.")
+app.command(
+    "histoloom.cli.lymphocyte_finding:lymphocytes", name="lymphocytes", help="Say where lymphocytes are in pictures."
+)
 app.command("histoloom.cli.weighing:weigh", name="weigh", help="Weigh woven tiles: how far to trust each of them.")
 _bundles = App(name="bundles", help="Trained networks: those that are there, what they are, and adding one.")
 app.command(_bundles)
@@ -93,6 +96,11 @@ _train.command(
     name="critic",
     help="Train a critic, which tells real tiles from woven ones and weighs these.",
 )
+_train.command(
+    "histoloom.cli.lymphocyte_training:lymphocytes",
+    name="lymphocytes",
+    help="Train the 11-layer CNN that tells lymphocytes, with labels or without any.",
+)
 _study = App(name="study", help="Repeat a paper's experiment on your tiles: a grid of trainings that can be stopped.")
 app.command(_study)
 _study.command(
@@ -109,6 +117,11 @@ _study.command(
     "histoloom.cli.studies:label_or_synthesize",
     name="label-or-synthesize",
     help="Compare segmenters trained on labels with those trained on woven tiles and no label at all.",
+)
+_study.command(
+    "histoloom.cli.lymphocyte_study:lymphocytes",
+    name="lymphocytes",
+    help="Compare lymphocyte classifiers trained on labels with those trained on woven tiles and no label at all.",
 )
 
 

@@ -73,7 +73,7 @@ def mode_seeking(
     from histoloom.studies.mode_seeking import run_mode_seeking_study
     from histoloom.studies.mode_seeking_report import markdown_report
 
-    with _told_on_screen() as (tell, should_stop):
+    with told_on_screen() as (tell, should_stop):
         results = run_mode_seeking_study(
             settings,
             data,
@@ -129,7 +129,7 @@ def canny_label(
     from histoloom.studies.canny_label import run_canny_label_study
     from histoloom.studies.canny_label_tables import markdown_report
 
-    with _told_on_screen() as (tell, should_stop):
+    with told_on_screen() as (tell, should_stop):
         results = run_canny_label_study(
             settings,
             data,
@@ -190,7 +190,7 @@ def label_or_synthesize(
     from histoloom.studies.label_or_synthesize import run_label_or_synthesize_study
     from histoloom.studies.label_or_synthesize_report import markdown_report
 
-    with _told_on_screen() as (tell, should_stop):
+    with told_on_screen() as (tell, should_stop):
         results = run_label_or_synthesize_study(
             settings,
             data,
@@ -207,7 +207,7 @@ def label_or_synthesize(
 
 
 @contextmanager
-def _told_on_screen() -> Iterator[tuple[Callable[[Cell, int, int], OnEvent], Callable[[], bool]]]:
+def told_on_screen() -> Iterator[tuple[Callable[[Cell, int, int], OnEvent], Callable[[], bool]]]:
     """Yield whom a study tells of its cells, and whom it asks whether to stop."""
     from histoloom.cli.training import TrainingReport
 

@@ -17,7 +17,7 @@ from histoloom.writing import write_json
 
 ORDER = "order.json"
 
-Trained = Literal["generator", "segmenter", "critic"]
+Trained = Literal["generator", "segmenter", "critic", "classifier"]
 """What a run trains."""
 
 
@@ -163,7 +163,7 @@ def system_of(folder: Path) -> str | None:
 
 
 def systems_that_train(trained: Trained) -> tuple[str, ...]:
-    """Return the names of the systems that train generators, segmenters, or critics."""
+    """Return the names of the systems that train generators, segmenters, critics, or classifiers."""
     return tuple(each for each in SYSTEMS if _trained_by(each) == trained)
 
 
@@ -187,6 +187,8 @@ def what_is_trained(folder: Path) -> Trained | None:
 def _trained_by(system: str) -> Trained:
     if system == "critic":
         return "critic"
+    if system == "lymphocytes":
+        return "classifier"
     return "segmenter" if trains_segmenter(system) else "generator"
 
 

@@ -136,7 +136,7 @@ class BundleHeader(_Facts):
     schema_version
         See `SCHEMA_VERSION`.
     kind
-        ``"generator"``, ``"discriminator"`` or ``"segmenter"``.
+        ``"generator"``, ``"discriminator"``, ``"segmenter"`` or ``"classifier"``.
     system
         Name of the published system whose network it is.
     recipe
@@ -169,7 +169,7 @@ class BundleHeader(_Facts):
     """
 
     schema_version: int = SCHEMA_VERSION
-    kind: Literal["generator", "discriminator", "segmenter"]
+    kind: Literal["generator", "discriminator", "segmenter", "classifier"]
     system: str = Field(min_length=1)
     recipe: dict[str, Any]
     condition: ConditionFacts | None = None

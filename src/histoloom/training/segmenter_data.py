@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from histoloom.errors import TrainingError
 from histoloom.keyed_random import keyed_generator
@@ -13,7 +14,7 @@ from histoloom.training.data import TrainingData, combined_training_data, read_t
 from histoloom.training.systems.segmenter_recipe import SegmenterRecipe
 from histoloom.training.unlabelled_tiles import read_unlabelled_tiles
 from histoloom.training.woven_folders import read_woven_folder
-from histoloom.training.woven_tiles import OnWoven, woven_tiles
+from histoloom.training.woven_tiles import DrawnLayouts, OnWoven, woven_tiles
 
 _HELD_OUT = 211
 
@@ -28,6 +29,8 @@ def read_segmenter_data(
     corrected: Sequence[str | Path] = (),
     unlabelled: Sequence[str | Path] = (),
     generator: str = "",
+    drawn: DrawnLayouts | None = None,
+    options: Mapping[str, Any] | None = None,
     weave_into: Path | None = None,
     on_woven: OnWoven | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -55,7 +58,7 @@ def read_segmenter_data(
     unlabelled
         Folders of real tiles that lend woven ones their looks; see `read_unlabelled_tiles`. Nothing else is learnt from
         them.
-    generator, on_woven, should_stop
+    generator, drawn, options, on_woven, should_stop
         As of `woven_tiles`.
     weave_into
         Folder for tiles that are woven now, and found there again; None to keep none.
@@ -104,7 +107,10 @@ def read_segmenter_data(
     if recipe.weave:
         with tempfile.TemporaryDirectory() as temporary:
             into = weave_into or Path(temporary) / "woven"
-            made = woven_tiles(recipe, lent, into, generator=generator, on_woven=on_woven, should_stop=should_stop)
+            made = woven_tiles(
+                recipe, lent, into, generator=generator, drawn=drawn, options=options, on_woven=on_woven,
+                should_stop=should_stop,
+            )  # fmt: skip
         parts.append(made)
     data = parts[0] if len(parts) == 1 else combined_training_data(parts)
     return data if folders else _with_held_out(data, recipe)

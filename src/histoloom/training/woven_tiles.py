@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from histoloom.errors import LookError, TrainingError, WriteError
 from histoloom.generators.contract import Generator, PreparedGenerator
@@ -36,6 +36,25 @@ from histoloom.writing import write_json
 OnWoven = Callable[[int, int], None]
 """Told how many tiles are woven, of how many."""
 
+
+class LayoutsByIndex(Protocol):
+    """What has a layout for each woven tile."""
+
+    def at(self, index: int) -> Layout:
+        """Return the layout of one, a function of the index alone."""
+
+
+class DrawnLayouts(Protocol):
+    """What draws layouts in a way of its own."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides about them, beside seed and size, as plain values."""
+
+    def with_looks_of(self, data: TrainingData) -> LayoutsByIndex:
+        """Return the layouts for the looks of a data set's training tiles."""
+
+
 _LOOK, _LAYOUT, _WEAVE, _DENSITY = range(201, 205)
 _LEVELS = (-1.0, 3.0)
 """Of density, from the sparsest to the densest tissue that Hou et al. draw for."""
@@ -50,6 +69,8 @@ def woven_tiles(
     folder: Path,
     *,
     generator: str = "",
+    drawn: DrawnLayouts | None = None,
+    options: Mapping[str, Any] | None = None,
     on_woven: OnWoven | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainingData:
@@ -67,6 +88,10 @@ def woven_tiles(
         Of these tiles alone. Beside it lies what they were woven from, as JSON.
     generator
         What `histoloom.generators.registry.generator_named` takes (default: `default_generator`).
+    drawn
+        What draws the layouts, in place of what the recipe says of them; None for that.
+    options
+        Of the generator, where it has them and they shall differ from its defaults.
     on_woven, should_stop
         Told after each tile; asked before each.
 
@@ -93,10 +118,15 @@ def woven_tiles(
         # As a hash, because it may be a path, which says more of a machine than a run should tell.
         "generator": hashlib.sha256(generator.encode()).hexdigest(),
     }
+    # Only where they are given, so that what was woven before there were such is found again.
+    if drawn is not None:
+        order["drawn"] = drawn.facts
+    if options:
+        order["options"] = dict(options)
     kept = _read_record(record, order)
     if kept is None or not folder.is_dir():
         # Whatever is wrong with the order is said before anything is written.
-        weaving = _Weaving(recipe, data, generator or default_generator())
+        weaving = _Weaving(recipe, data, generator or default_generator(), drawn, options or {})
         with _locked(folder):
             kept = _read_record(record, order)
             if kept is None or not folder.is_dir():
@@ -132,11 +162,18 @@ def _locked(folder: Path) -> Iterator[None]:
 class _Weaving:
     """Weaves the tiles of one order, whose parts have been checked."""
 
-    def __init__(self, recipe: SegmenterRecipe | CriticRecipe, data: TrainingData, generator: str) -> None:
-        self._recipe, self._data, self._reference = recipe, data, generator
+    def __init__(
+        self,
+        recipe: SegmenterRecipe | CriticRecipe,
+        data: TrainingData,
+        generator: str,
+        drawn: DrawnLayouts | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._recipe, self._data, self._reference, self._drawn = recipe, data, generator, drawn
         self._generator, self._header = generator_named(generator), generator_header(generator)
-        self._settings = _settings(self._generator, self._header)
-        self._layouts = _Layouts(recipe, data)
+        self._settings = _settings(self._generator, self._header, options)
+        self._layouts: LayoutsByIndex = _Layouts(recipe, data) if drawn is None else drawn.with_looks_of(data)
         self._looks = _looks(recipe, data, self._generator)
 
     @property
@@ -148,6 +185,8 @@ class _Weaving:
             "recipe": self._settings.as_json(),
             **{name: getattr(self._recipe, name) for name in _CHOSEN},
         }
+        if self._drawn is not None:
+            facts["drawn"] = self._drawn.facts
         licence = _licence(self._data, self._header)
         name = f"woven with {self._generator.name}"
         return TrainingSource(name=name, licence=licence, tiles=self._recipe.weave, woven=facts)
@@ -190,10 +229,10 @@ class _Weaving:
         raise first or LookError("There is no look to weave with; give tiles with tissue.")
 
 
-def _settings(chosen: Generator, header: BundleHeader | None) -> Recipe:
-    """Return a generator's defaults, but for what would only refuse layouts that it can weave."""
-    values: dict[str, Any] = {}
+def _settings(chosen: Generator, header: BundleHeader | None, options: Mapping[str, Any]) -> Recipe:
+    """Return a generator's defaults, but for options that it has, and what would refuse layouts that it can weave."""
     fields = chosen.recipe_type.model_fields
+    values = {name: value for name, value in options.items() if name in fields}
     if "rescale" in fields:
         values["rescale"] = True
     # With one class there is nothing that labels could say and the picture not show.

@@ -16,6 +16,7 @@ _LEAST_RADIUS = 0.9
 _LEAST_PIXELS = 12
 _LEAST_OF_USUAL_HUE = {1: 0.85, 2: 0.75}
 _SHARE_OF_NEIGHBORS = 0.2
+_DARKEST, _LEAST_OF_USUAL_DENSITY = (0.8, 0.97), 1.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,17 @@ class Donors:
         reach = max(_SHARE_OF_NEIGHBORS * count, 2.0)
         indices = np.round(np.searchsorted(self.areas, areas) + reach * (chances - 0.5))
         return np.clip(indices, 0, count - 1).astype(np.int64)
+
+    def darkest(self, chances: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return densities ``(N, 3)`` of the look's dark nuclei; chances in 0..1 pick among them."""
+        total = self.densities.sum(axis=1)
+        # The very darkest are pigment, folds, and nuclei over each other.
+        low, high = (round(share * (len(total) - 1)) for share in _DARKEST)
+        order = np.argsort(total, kind="stable")[low : high + 1]
+        chosen = order[np.minimum((chances * len(order)).astype(np.int64), len(order) - 1)]
+        # Of a look without dark nuclei, its own are made darker.
+        gain = np.maximum(_LEAST_OF_USUAL_DENSITY * np.median(total) / np.maximum(total[chosen], 1e-3), 1.0)
+        return np.asarray(self.densities[chosen] * gain[:, None], np.float32)
 
 
 def find_donors(density: NDArray[np.float32], material: NuclearMaterial, pixel_size: float) -> Donors:

@@ -38,3 +38,11 @@ class TextureRecipe(Recipe):
     cytoplasm: float = recipe_field(
         0.8, "Cytoplasm", "How much cytoplasm a nucleus brings along where the background is empty.", ge=0, le=1
     )
+    lymphocyte_darkness: float = recipe_field(
+        0.0,
+        "Dark lymphocytes",
+        "How far inflammatory nuclei are as dark as the look's darkest nuclei, and solid: 0 like any nucleus of their "
+        "size, 1 wholly.",
+        ge=0,
+        le=1,
+    )

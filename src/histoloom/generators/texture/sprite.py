@@ -28,6 +28,7 @@ _CLEARED_RADIUS = 2.5
 _NUCLEOLUS_RADIUS = 0.45
 _LEAST_DEPTH_OF_NUCLEOLI = 1.6
 
+_LYMPHOCYTE, _SOLIDITY = "inflammatory", 0.4
 _CHANCES = 20
 _PALEST_CHROMATIN = np.float32(0.5)
 _FAINTEST = np.float32(0.15)
@@ -154,10 +155,12 @@ class NucleusPainter:
 
         areas = measure_outlines([nucleus.outline for nucleus in nuclei]).areas * self.pixel_size**2
         donors = self.donors.choose(areas, chance[:, 0])
+        dark = np.array([each.class_name == _LYMPHOCYTE for each in nuclei], bool) & (recipe.lymphocyte_darkness > 0)
 
         # Chromatin: the eosin channel's grain, fine and at twice its size; and the membrane, a darker rim.
         relief = fine * np.float32(_FINE) + clump * np.float32(_CLUMPED)
-        relief *= of_each(recipe.chromatin_contrast * self.donors.contrasts[donors])
+        contrasts = self.donors.contrasts[donors] * (1.0 - _SOLIDITY * recipe.lymphocyte_darkness * dark)
+        relief *= of_each(recipe.chromatin_contrast * contrasts)
         relief += np.float32(1)
         np.maximum(relief, _PALEST_CHROMATIN, out=relief)
         rim = depth - np.float32(_MEMBRANE_DEPTH)
@@ -166,7 +169,7 @@ class NucleusPainter:
         relief += membrane * of_each(0.12 + 0.12 * chance[:, 8])
 
         # Clearing of the interior: the rim and clumps of chromatin stay, the rest pales.
-        cleared = chance[:, 9] < recipe.clearing_probability
+        cleared = (chance[:, 9] < recipe.clearing_probability) & ~dark
         hollow = 1.0 - self.donors.clearings[donors]
         paleness = hollow * (0.5 + 0.7 * chance[:, 10]) + 0.15 * chance[:, 11]
         paleness *= cleared * np.minimum(thickness / _CLEARED_RADIUS, 1.0)
@@ -184,7 +187,12 @@ class NucleusPainter:
 
         # A sum of uniform numbers is close to normal, and cannot stray far.
         spread = 1.0 + recipe.color_variation * (chance[:, 1:4].sum(axis=1) - 1.5) * 2.0
-        colors = self.donors.densities[donors] * spread[:, None]
+        densities = self.donors.densities[donors]
+        if dark.any():
+            # Hou et al. (2019, section 5.4): lymphocytes are round and dark.
+            darker = np.maximum(self.donors.darkest(chance[:, 0]), densities) - densities
+            densities = densities + np.float32(recipe.lymphocyte_darkness) * dark[:, None] * darker
+        colors = densities * spread[:, None]
         # Cytoplasm above and below the nucleus shows through, so pale chromatin is pinker and dense chromatin bluer.
         through = np.minimum(_SEEN_THROUGH * self.cytoplasm, _MOST_SEEN_THROUGH * colors)
         chromatin = colors - through

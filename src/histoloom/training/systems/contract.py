@@ -39,7 +39,7 @@ class Work(Protocol):
 class NetworkFacts:
     """What a bundle says of the saved network; see `histoloom.models.BundleHeader`."""
 
-    kind: Literal["generator", "discriminator", "segmenter"]
+    kind: Literal["generator", "discriminator", "segmenter", "classifier"]
     normalization: Literal["none", "batch statistics", "running statistics"]
     halo: int | None
     tile_invariant: bool

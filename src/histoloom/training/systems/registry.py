@@ -35,6 +35,10 @@ SYSTEMS: dict[str, tuple[str, str]] = {
         "histoloom.training.systems.critic_recipe:CriticRecipe",
         "histoloom.training.systems.critic:CriticTraining",
     ),
+    "lymphocytes": (
+        "histoloom.training.systems.lymphocytes_recipe:LymphocyteRecipe",
+        "histoloom.training.systems.lymphocytes:LymphocyteTraining",
+    ),
 }
 """Name -> where recipe and system live, as ``module:attribute``."""
 
