@@ -9,7 +9,7 @@ from pathlib import Path
 from histoloom.errors import BundleError
 
 SHIPPED: dict[str, str] = {
-    "critic.safetensors": "bafa3541af9bc9d2fd33b9818db5ca1899f9b2053c6ff3cac9d3e23a5366e0c7",
+    "critic.safetensors": "ad19dbe3ce8a72a838ec7d262f8cb4e5a98755c95bc1e6fd1ab397cd54391ba9",
     "loom.safetensors": "708b5e3448673ea6ae16d81fe56b0c44446a9d5af0e1e5434534541c2e2f4279",
     "nuclei.safetensors": "12e35724f250e0b818927327c7e392d010ec6f00dd2bacd862c1db73090149cd",
 }
