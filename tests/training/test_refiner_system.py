@@ -10,16 +10,19 @@ import torch
 
 from histoloom.errors import TrainingError
 from histoloom.generators import generator_named
+from histoloom.generators.networks.critic import CriticNetwork
 from histoloom.generators.networks.hou_discriminator import HouDiscriminator
 from histoloom.generators.networks.hou_refiner import HouRefiner
 from histoloom.generators.refiner import PictureRefiner, RefinerWeaveRecipe
-from histoloom.models import TrainingSource, inspect_bundle
+from histoloom.importance.critic import Critic
+from histoloom.models import TrainingSource, inspect_bundle, save_bundle
 from histoloom.runs import BUNDLE
 from histoloom.tiles import Look, Tile
 from histoloom.tiles.samples import embedded_sample
 from histoloom.training.batches import Batch, Batches
 from histoloom.training.checkpoints import load_checkpoint
 from histoloom.training.data import LabelledPicture, TrainingData
+from histoloom.training.discriminator_bundles import discriminator_bundle
 from histoloom.training.engine import train
 from histoloom.training.first_pictures import FirstPictures
 from histoloom.training.memory import estimate_memory
@@ -254,3 +257,21 @@ def test_momentum_and_limits_of_single_weights_are_what_optimizes(tmp_path):
     norms = [float(each["momentum_buffer"].norm()) for each in kept.values() if each["momentum_buffer"] is not None]
     # Two rounds of two limited gradients each, of which momentum keeps 95 %.
     assert 0 < max(norms) <= 4e-3
+
+
+def test_the_critics_network_may_be_the_discriminator_and_judges_as_a_bundle(tmp_path):
+    critics = {"discriminator": "critic", "crop_size": 99, "reference_size": 100}
+    schedule = {"steps": 3, "refiner_first": 0, "discriminator_first": 1, "adversarial_first": 2, "learner_updates": 0}
+    recipe = RefinerRecipe(**SMALL | critics | schedule)
+    assert isinstance(Refiner(recipe, DATA).build()["discriminator"], CriticNetwork)
+    trained = train(recipe, DATA, tmp_path / "run")
+    save_bundle(discriminator_bundle(trained), tmp_path / "judge.safetensors")
+    first, second, _ = (each.image for each in DATA.training + DATA.validation)
+    judged = Critic.load(tmp_path / "judge.safetensors").judge(first, 0.25, reference=second)
+    assert judged.logits.shape == (10, 10)
+    assert np.isfinite(judged.logits).all()
+
+
+def test_crops_smaller_than_the_critic_sees_are_refused():
+    with pytest.raises(TrainingError, match="crops or references have 56; give a crop size and a reference size from"):
+        Refiner(RefinerRecipe(**SMALL | {"discriminator": "critic", "reference_size": 120}), DATA)

@@ -52,6 +52,7 @@ class CriticNetwork(nn.Module):
 
     def __init__(self, width: int = 16, with_reference: bool = True) -> None:
         super().__init__()
+        self.receptive_field, self.step = RECEPTIVE_FIELD, STEP
         channels = [factor * width for factor in (1, 2, 3, 4)]
         seen = 3 * (1 + _SEEN_BANDS)
         self.levels = nn.ModuleList(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from histoloom.generators.networks.critic import CriticNetwork
 from histoloom.generators.networks.hou_reference import (
     SLOPE,
     ReferenceBranch,
@@ -113,8 +114,10 @@ class HouDiscriminator(nn.Module):
         self.step *= stride
 
 
-def discriminator_from_recipe(recipe: Mapping[str, Any]) -> HouDiscriminator:
+def discriminator_from_recipe(recipe: Mapping[str, Any]) -> HouDiscriminator | CriticNetwork:
     """Return a new discriminator of a refiner's training recipe; raises `KeyError` where it is of something else."""
+    if recipe.get("discriminator") == "critic":
+        return CriticNetwork(recipe["discriminator_width"])
     return HouDiscriminator(recipe["discriminator_width"], recipe["layers"], recipe.get("detail_gain", 0.0))
 
 

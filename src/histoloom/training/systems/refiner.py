@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from histoloom.errors import TrainingError
+from histoloom.generators.networks.critic import RECEPTIVE_FIELD
 from histoloom.generators.networks.hou_discriminator import discriminator_from_recipe
 from histoloom.generators.networks.hou_reference import strengthen_as_he
 from histoloom.generators.networks.hou_refiner import BLOCKS, refiner_from_recipe, refiner_margin
@@ -57,6 +58,12 @@ class Refiner:
                 f"{recipe.refiner_updates} updates of the refiner cannot share out a batch of {recipe.batch_size}; "
                 "give a larger batch size, or fewer updates."
             )
+        least = min(recipe.crop_size, recipe.reference_size)
+        if recipe.discriminator == "critic" and least < RECEPTIVE_FIELD:
+            raise TrainingError(
+                f"The critic as a discriminator sees {RECEPTIVE_FIELD} pixels at once, and crops or references have "
+                f"{least}; give a crop size and a reference size from {RECEPTIVE_FIELD}."
+            )
         self.recipe: RefinerRecipe = recipe
         self._first_pictures = FirstPictures(data.training, data.pixel_size, recipe.first_pictures, recipe.seed)
         self._history = HistoryBuffer(recipe.history)
@@ -101,7 +108,7 @@ class Refiner:
             "refiner": refiner_from_recipe(recipe),
             "discriminator": discriminator_from_recipe(recipe),
         }
-        if self.recipe.discriminator_start == "he":
+        if self.recipe.discriminator == "hou" and self.recipe.discriminator_start == "he":
             strengthen_as_he(networks["discriminator"])
         if self.recipe.learner_updates:
             settings = {"width": self.recipe.learner_width} if self.recipe.learner_width else {}

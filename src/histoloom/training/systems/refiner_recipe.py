@@ -49,19 +49,25 @@ class RefinerRecipe(MomentumRecipe):
     width: int = recipe_field(32, "Width", "Channels of the refiner.", ge=1, le=512)
     blocks: int = recipe_field(0, "Blocks", "Residual blocks of the refiner; 0 for those of its layers.", ge=0, le=64)
     kernel: Literal[3, 5, 7] = recipe_field(5, "Kernel", "Height and width of the blocks' convolutions.")
+    discriminator: Literal["hou", "critic"] = recipe_field(
+        "hou",
+        "Discriminator",
+        "The published network, or the critic's: it computes colours and detail, which the published one learns to see "
+        "after thousands of steps.",
+    )
     discriminator_width: int = recipe_field(
         32, "Discriminator width", "Channels of the discriminator's first layers.", ge=1, le=512
     )
     discriminator_start: Literal["glorot", "he"] = recipe_field(
         "glorot",
         "Discriminator start",
-        "How large its first weights are: as in the authors' code, or so large that signals keep their strength (He et "
+        "How large the published one's first weights are: as in the authors' code, or so large that signals keep their strength (He et "
         "al. 2015), which saves hundreds of steps.",
     )
     detail_gain: float = recipe_field(
         0.0,
         "Detail gain",
-        "How many times as strong fine detail is added to what the discriminator sees; 0 is the published one.",
+        "How many times as strong fine detail is added to what the published discriminator sees; 0 adds none.",
         ge=0.0, le=100.0,
     )  # fmt: skip
     discriminator_pace: float = recipe_field(
