@@ -61,8 +61,8 @@ class RefinerRecipe(MomentumRecipe):
     discriminator_start: Literal["glorot", "he"] = recipe_field(
         "glorot",
         "Discriminator start",
-        "How large the published one's first weights are: as in the authors' code, or so large that signals keep their strength (He et "
-        "al. 2015), which saves hundreds of steps.",
+        "How large the published one's first weights are: as in the authors' code, or so large that signals keep their "
+        "strength (He et al. 2015), which saves hundreds of steps.",
     )
     detail_gain: float = recipe_field(
         0.0,
