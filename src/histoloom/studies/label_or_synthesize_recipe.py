@@ -172,7 +172,8 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
         values |= {"seed": seed, "steps": self.refiner_steps}
         values |= {"validate_every": self.refiner_steps, "preview_every": self.refiner_steps}
         if name == EASY_REFINER:
-            values["hardness_weight"] = 0.0
+            # A learner for which nothing is made hard changes nothing but how long it takes.
+            values |= {"hardness_weight": 0.0, "learner_updates": 0}
         return Cell(name, seed, RefinerRecipe.checked(**values))
 
     def _woven(self) -> dict[str, Any]:
