@@ -107,6 +107,9 @@ def test_a_study_of_one_data_set_says_why_it_leaves_the_arms_out(folders, tmp_pa
     said = capsys.readouterr().out
     assert "1 of 1 cells" in said
     assert f"Not done: {ACROSS_DATA_SETS} and {BOTH_ACROSS_DATA_SETS}, because there is one data set" in said
+    records = json.loads((single / "figures" / "figures.json").read_text(encoding="utf-8"))
+    assert records["weights-by-critic"]["missing"] == "It takes a critic; train the arm 'weighted'."
+    assert (single / "figures" / "failures.png").is_file()
 
 
 def test_a_data_set_with_all_tiles_to_learn_from_cannot_be_left_out(folders, tmp_path):

@@ -144,7 +144,7 @@ def test_ablations_take_one_part_away_each():
     assert REFINED_BY[REFINED_UNIFORM] == REFINED_BY[REFINED] == REFINER
     hard, easy = (settings.helper_cell(REFINED_BY[arm], 0).recipe for arm in (REFINED, NOT_HARD))
     assert hard.hardness_weight > easy.hardness_weight == 0
-    assert hard.as_json() | {"hardness_weight": 0.0} == easy.as_json()
+    assert hard.as_json() | {"hardness_weight": 0.0, "learner_updates": 0} == easy.as_json()
     assert settings.helper_cell(REFINED_BY[NO_REFERENCE], 0).recipe == hard
     cells = [cell for _, _, _, cell in settings.segmenter_cells(0, 2, 3)]
     assert len({cell.name for cell in cells}) == len(cells) == len(ARMS) + 1 + 4
@@ -159,6 +159,25 @@ def test_a_finished_study_is_not_repeated_and_may_grow(study, folders, capsys):
     with (study / "values.csv").open(encoding="utf-8") as file:
         assert {row["arm"] for row in csv.DictReader(file)} == {*TRAINED, "floor"}
     assert "<svg" in (study / "differences.svg").read_text(encoding="utf-8")
+
+
+def test_figures_are_those_whose_cells_exist_and_are_made_once(study, folders):
+    place = study / "figures"
+    records = json.loads((place / "figures.json").read_text(encoding="utf-8"))
+    assert not [name for name, each in records.items() if "missing" in each]
+    files = {name for each in records.values() for name in each["files"]}
+    assert {
+        "textures-and-references.png", "weights-by-critic.png", "weights-by-critic.svg", "weights-by-refiner.png",
+        "woven-tiles.png", "failures.png",
+    } <= files  # fmt: skip
+    page = (place / "figures.md").read_text(encoding="utf-8")
+    assert all(f"![]({name})" in page for name in files)
+    assert "hover-unet: Universal, refined (proposed), seed 0" in page
+    (place / "failures.png").unlink()
+    before = {name: (place / name).stat().st_mtime_ns for name in files - {"failures.png"}}
+    assert main(line(folders, study)) == 0
+    assert {name: (place / name).stat().st_mtime_ns for name in before} == before
+    assert (place / "failures.png").is_file()
 
 
 def test_what_cannot_be_compared_is_said(folders, tmp_path, capsys):

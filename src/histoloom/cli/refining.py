@@ -8,9 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from cyclopts import Parameter
-from numpy.typing import NDArray
 
 from histoloom.errors import BundleError, RunError
 from histoloom.generators.refiner.recipe import RefinerWeaveRecipe
@@ -58,7 +56,7 @@ def refine_view(
     from histoloom.evaluation.refinement import check_refinement, difference_picture
     from histoloom.layouts.opening import open_layout
     from histoloom.segmenters.segmenter import Segmenter
-    from histoloom.studies.picture_sheet import save_picture_sheet
+    from histoloom.studies.picture_sheet import fitted, save_picture_sheet
     from histoloom.tiles.looks import Look
     from histoloom.tiles.reading import open_tile
 
@@ -76,7 +74,7 @@ def refine_view(
         for share in (0.0, 1.0)
     )
     check = check_refinement(before, after, opened, Segmenter.load(segmenter))
-    shown = [before, after, difference_picture(before, after), _fitted(reference.pixels, opened.shape)]
+    shown = [before, after, difference_picture(before, after), fitted(reference.pixels, opened.shape)]
     save_picture_sheet(
         ["before", "after", "difference x 4", "reference"],
         [shown],
@@ -88,17 +86,3 @@ def refine_view(
     told = json.dumps(asdict(check) | {"verdict": check.verdict}) if as_json else check.verdict
     sys.stdout.write(f"{told}\n")
     return 0
-
-
-def _fitted(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the middle of a picture on white, as large as the others."""
-    fitted = np.full((*shape, 3), 255, np.uint8)
-    slices = []
-    for side, wanted in zip(pixels.shape[:2], shape, strict=True):
-        common = min(side, wanted)
-        slices.append((slice((wanted - common) // 2, (wanted + common) // 2), (side - common) // 2, common))
-    (rows, top, height), (columns, left, width) = slices
-    fitted[rows.start : rows.start + height, columns.start : columns.start + width] = pixels[
-        top : top + height, left : left + width
-    ]
-    return fitted

@@ -158,8 +158,9 @@ def label_or_synthesize(
 ) -> int:
     """Train segmenters on real labels and, universally, on woven tiles without any, and score them on real tiles.
 
-    The folder gets a run for each cell of the grid, the woven tiles, results.json, results.md, values.csv and
-    differences.svg. Ctrl+C stops after a checkpoint; the same line goes on, and does not repeat what is finished.
+    The folder gets a run for each cell of the grid, the woven tiles, results.json, results.md, values.csv,
+    differences.svg, and in figures/ those whose cells are finished. Ctrl+C stops after a checkpoint; the same line goes
+    on, and does not repeat what is finished.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from histoloom.studies.label_or_synthesize_recipe import (
     LabelOrSynthesizeRecipe,
 )
 from histoloom.studies.label_or_synthesize_report import write_report
-from histoloom.studies.label_or_synthesize_results import CellResult, StudyResults
+from histoloom.studies.label_or_synthesize_results import DISCRIMINATOR, CellResult, StudyResults
 from histoloom.studies.label_or_synthesize_scores import TileScores, score_floor, score_segmenter
 from histoloom.studies.label_or_synthesize_tiles import StudyTiles, read_typed_tiles
 from histoloom.studies.label_or_synthesize_weaving import WovenSet, woven_set
@@ -37,7 +37,6 @@ from histoloom.training.events import OnEvent
 from histoloom.writing import write_json
 
 SCORES, FLOOR, WEIGHTS, RUNS, WOVEN = "scores.json", "floor.json", "weights.json", "runs", "woven"
-DISCRIMINATOR = "discriminator.safetensors"
 _NAME = "label-or-synthesize"
 
 
@@ -114,7 +113,12 @@ def run_label_or_synthesize_study(
             raise Stopped("Stopped; the same line goes on from there.")
         on_event = on_cell(cell, index, len(plan)) if on_cell is not None else None
         study.finish(arm, part, cell, on_event, should_stop)
-    return study.report()
+    results = study.report()
+    # Late, because they need networks and so PyTorch.
+    from histoloom.studies.label_or_synthesize_figures import write_figures
+
+    write_figures(results, study.folder, lambda seed: study.woven(seed, should_stop), should_stop)
+    return results
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +183,7 @@ class _Study:
     ) -> TrainingData:
         if arm in FROM_REAL:
             return self.tiles.labelled_for(arm, part)
-        woven = self._woven(cell.seed, should_stop)
+        woven = self.woven(cell.seed, should_stop)
         if arm == WEIGHTED:
             critic = self._helper(CRITIC, cell.seed, on_event, should_stop)
             return woven.alone(self._weigh(CRITIC, cell.seed, woven, _bundle_of(critic)))
@@ -187,7 +191,8 @@ class _Study:
             return self._refined(arm, cell.seed, woven, on_event, should_stop)
         return woven.alone() if arm == UNIFORM else woven.beside(self.tiles.labelled_for(arm, part))
 
-    def _woven(self, seed: int, should_stop: Callable[[], bool] | None) -> WovenSet:
+    def woven(self, seed: int, should_stop: Callable[[], bool] | None) -> WovenSet:
+        """Return the woven tiles of one seed, woven unless they are there."""
         return woven_set(self.recipe, self.tiles, seed, self.folder / WOVEN / f"seed-{seed}", should_stop)
 
     def _refined(
@@ -214,7 +219,7 @@ class _Study:
         finished = finished_run(cell, self._runs)
         if finished is not None:
             return finished
-        woven = self._woven(seed, should_stop)
+        woven = self.woven(seed, should_stop)
         if name == CRITIC:
             data = woven.for_critic(self.recipe.held_out_share)
             return train_cell(cell, data, self._runs, on_event=on_event, should_stop=should_stop)

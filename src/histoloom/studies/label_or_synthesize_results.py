@@ -15,6 +15,9 @@ from histoloom.studies.label_or_synthesize_recipe import LabelOrSynthesizeRecipe
 from histoloom.studies.label_or_synthesize_scores import SCORE_TITLES, TileScores
 from histoloom.studies.label_or_synthesize_tiles import StudyTiles
 
+DISCRIMINATOR = "discriminator.safetensors"
+"""What weighs, in the run of a refiner: bundles leave it out."""
+
 _RESAMPLING = 331
 
 

@@ -54,6 +54,14 @@ class WovenSet:
         """The woven tiles."""
         return self.data.woven
 
+    def some(self, count: int, *, with_nuclei: bool = False) -> WovenSet:
+        """Return so many of the tiles, or of those with nuclei, evenly spread; all where there are not more."""
+        chosen = [place for place, each in enumerate(self.pictures) if not with_nuclei or each.label_map.any()]
+        steps = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(int)
+        places = [chosen[step] for step in steps]
+        data = replace(self.data, woven=tuple(self.pictures[place] for place in places))
+        return replace(self, data=data, lender_of=tuple(self.lender_of[place] for place in places))
+
     def alone(self, weights: NDArray[np.float64] | None = None) -> TrainingData:
         """Return woven tiles to learn from, with weights, and nothing real."""
         weighted = self.pictures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -55,6 +55,22 @@ class IntervalRow:
     title: str
     interval: Interval
     marks: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How values of one group are spread over bins.
+
+    Parameters
+    ----------
+    title
+        In the legend.
+    shares
+        Of the group's values in each bin, 0..1.
+    """
+
+    title: str
+    shares: Sequence[float]
 
 
 def line_chart(lines: Sequence[Line], title: str, x_title: str, y_title: str) -> str:
@@ -116,6 +132,60 @@ def interval_chart(rows: Sequence[IntervalRow], title: str, x_title: str) -> str
             for mark in row.marks
             if math.isfinite(mark)
         ]
+    return _svg(title, height, parts)
+
+
+def histogram_chart(
+    edges: Sequence[float],
+    groups: Sequence[Histogram],
+    title: str,
+    x_title: str,
+    x_words: Callable[[float], str] = "{:g}".format,
+) -> str:
+    """Return histograms of groups over each other, with a legend, as an SVG element; empty if there are none.
+
+    Parameters
+    ----------
+    edges
+        Of the bins, ascending, one more than each group has shares.
+    groups
+        What is shown.
+    title, x_title
+        Of the chart and its x axis.
+    x_words
+        What stands beneath a tick of the x axis, for axes of logarithms.
+    """
+    if not groups:
+        return ""
+    x_ticks = [each for each in ticks(edges[0], edges[-1]) if edges[0] <= each <= edges[-1]]
+    # Higher than any bin, so that the legend has a place.
+    y_ticks = ticks(0.0, 1.15 * max(max(group.shares) for group in groups))
+    height = _TOP + _LINE_HEIGHT + _BOTTOM
+    across = _Scale(edges[0], edges[-1], _LEFT, _WIDTH - _RIGHT)
+    up = _Scale(0.0, y_ticks[-1], height - _BOTTOM, _TOP)
+    parts = [
+        *(_grid_line(_LEFT, up.at(each), _WIDTH - _RIGHT, up.at(each)) for each in y_ticks),
+        *(_grid_line(across.at(each), _TOP, across.at(each), height - _BOTTOM) for each in x_ticks),
+        *(_text(_LEFT - 8, up.at(each) + 4, f"{each:.0%}", "end") for each in y_ticks),
+        *(_text(across.at(each), height - _BOTTOM + 18, x_words(each)) for each in x_ticks),
+        _text((_LEFT + _WIDTH) / 2, height - 10, x_title),
+    ]
+    for index, group in enumerate(groups):
+        color = _COLORS[index % len(_COLORS)]
+        corners = [
+            (across.at(edge), up.at(share))
+            for low, high, share in zip(edges[:-1], edges[1:], group.shares, strict=True)
+            for edge in (low, high)
+        ]
+        corners = [(across.at(edges[0]), up.at(0.0)), *corners, (across.at(edges[-1]), up.at(0.0))]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+        parts.append(
+            f'<polygon points="{path}" fill="{color}" fill-opacity="0.3" stroke="{color}" stroke-width="2" '
+            'stroke-linejoin="round"/>'
+        )
+        y = _TOP + 8 + 18 * index
+        parts.append(f'<rect x="{_LEFT + 12}" y="{y - 4}" width="14" height="12" fill="{color}"/>')
+        parts.append(_text(_LEFT + 32, y + 6, group.title, "start"))
     return _svg(title, height, parts)
 
 
