@@ -54,7 +54,7 @@ class LymphocyteStudyRecipe(StudyRecipe):
         20_000, "Steps", "How many steps each classifier is trained, the same in all arms.", ge=1, le=100_000_000
     )
     batch_size: int = recipe_field(10, "Batch size", "Crops in each step.", ge=1, le=4096)
-    crop_size: int = recipe_field(139, "Crop size", "Height and width of a crop.", unit="px", ge=75, le=8192)
+    crop_size: int = recipe_field(115, "Crop size", "Height and width of a crop.", unit="px", ge=75, le=8192)
     learning_rate: float = recipe_field(1e-3, "Learning rate", "Adam's.", gt=0.0, le=1.0)
     average_decay: float = recipe_field(
         0.99, "Weight average", "Decay of the running average of weights; 0 averages nothing.", ge=0.0, lt=1.0
@@ -96,7 +96,7 @@ GROWING = ("seeds", "arms")
 PRESETS: Mapping[str, Mapping[str, object]] = MappingProxyType({
     "paper": {},
     "small": {
-        "width": 12, "look_side": 512, "weave": 120, "steps": 350, "batch_size": 4, "average_decay": 0.97,
+        "width": 8, "look_side": 384, "weave": 96, "steps": 300, "batch_size": 4, "average_decay": 0.97,
         "held_out_share": 0.3, "checkpoint_every": 100, "device": "cpu", "precision": "32-true",
     },
 })  # fmt: skip

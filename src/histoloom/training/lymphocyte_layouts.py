@@ -19,6 +19,9 @@ from histoloom.training.data import LabelledPicture, TrainingData
 from histoloom.training.systems.lymphocytes_recipe import LymphocyteRecipe
 
 _LAYOUT = 221
+_TWIN = "other"
+"""Class of the nuclei that are like lymphocytes but for their darkness; no preset has it."""
+
 _MEASURED, _MEASURED_SIDE = 12, 512
 _LEAST_DIAMETER, _LEAST_ROUNDNESS, _DARKEST = 2.5, 0.8, 0.75
 
@@ -30,7 +33,8 @@ class LymphocyteLayouts:
     Parameters
     ----------
     recipe
-        Sizes and shapes of lymphocytes; all else is as the presets of random layouts have it.
+        Sizes, shapes and shares of lymphocytes and of their pale twins; all else is as the presets of random layouts
+        have it.
 
     Raises
     ------
@@ -68,22 +72,21 @@ class LymphocyteLayouts:
         """Return the layout of one tile."""
         recipe = self.recipe
         name = recipe.layout_preset or list(PRESETS)[index % len(PRESETS)]
-        plain = preset_recipe(name)
-        others = sum(
-            shape.share for each, shape in plain.class_shapes.items() if each != recipe.positive_class
-        )  # fmt: skip
-        share = recipe.lymphocyte_share / (1.0 - recipe.lymphocyte_share) * others
-        changes = {"share": max(share, 0.01)} | {
-            part: getattr(recipe, f"lymphocyte_{part}") for part in ("diameter", "spread", "elongation", "irregularity")
-        }
+        twin = _TWIN if recipe.positive_class != _TWIN else ""
+        twins = recipe.lymphocyte_twins if twin else 0.0
+        shapes = preset_recipe(name).class_shapes
+        others = sum(shape.share for each, shape in shapes.items() if each not in (recipe.positive_class, twin))
+        alike = ("diameter", "spread", "elongation", "irregularity")
+        changes: dict[str, Any] = {}
+        for each, share in ((recipe.positive_class, recipe.lymphocyte_share), (twin, twins)):
+            if each:
+                changes[f"{each}_share"] = share / (1.0 - recipe.lymphocyte_share - twins) * others
+                changes |= {f"{each}_{part}": getattr(recipe, f"lymphocyte_{part}") for part in alike}
         side = recipe.layout_side
         return random_layout(
-            preset_recipe(
-                name, height=side, width=side, pixel_size=recipe.pixel_size,
-                **{f"{recipe.positive_class}_{part}": value for part, value in changes.items()},
-            ),
+            preset_recipe(name, height=side, width=side, pixel_size=recipe.pixel_size, **changes),
             int(keyed_hash(recipe.seed, _LAYOUT, index)) & 0x7FFFFFFF,
-        )  # fmt: skip
+        )
 
 
 def dark_round_diameter(pictures: Sequence[LabelledPicture], pixel_size: float) -> float:

@@ -47,6 +47,11 @@ class Donors:
         indices = np.round(np.searchsorted(self.areas, areas) + reach * (chances - 0.5))
         return np.clip(indices, 0, count - 1).astype(np.int64)
 
+    def no_darker_than_usual(self, densities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return densities ``(N, 3)``, the darker ones lowered to what is usual in the look."""
+        total, usual = densities.sum(axis=1), np.median(self.densities.sum(axis=1))
+        return np.asarray(densities * np.minimum(usual / np.maximum(total, 1e-3), 1.0)[:, None], np.float32)
+
     def darkest(self, chances: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return densities ``(N, 3)`` of the look's dark nuclei; chances in 0..1 pick among them."""
         total = self.densities.sum(axis=1)

@@ -41,8 +41,8 @@ class TextureRecipe(Recipe):
     lymphocyte_darkness: float = recipe_field(
         0.0,
         "Dark lymphocytes",
-        "How far inflammatory nuclei are as dark as the look's darkest nuclei, and solid: 0 like any nucleus of their "
-        "size, 1 wholly.",
+        "How far inflammatory nuclei are as dark as the look's darkest ones, and solid, and others no darker than is "
+        "usual in the look: 0 not at all, all nuclei like the look's of their size; 1 wholly.",
         ge=0,
         le=1,
     )

@@ -188,10 +188,14 @@ class NucleusPainter:
         # A sum of uniform numbers is close to normal, and cannot stray far.
         spread = 1.0 + recipe.color_variation * (chance[:, 1:4].sum(axis=1) - 1.5) * 2.0
         densities = self.donors.densities[donors]
-        if dark.any():
+        if recipe.lymphocyte_darkness > 0:
             # Hou et al. (2019, section 5.4): lymphocytes are round and dark.
-            darker = np.maximum(self.donors.darkest(chance[:, 0]), densities) - densities
-            densities = densities + np.float32(recipe.lymphocyte_darkness) * dark[:, None] * darker
+            asked = np.where(
+                dark[:, None],
+                np.maximum(self.donors.darkest(chance[:, 0]), densities),
+                self.donors.no_darker_than_usual(densities),
+            )
+            densities = densities + np.float32(recipe.lymphocyte_darkness) * (asked - densities)
         colors = densities * spread[:, None]
         # Cytoplasm above and below the nucleus shows through, so pale chromatin is pinker and dense chromatin bluer.
         through = np.minimum(_SEEN_THROUGH * self.cytoplasm, _MOST_SEEN_THROUGH * colors)

@@ -45,8 +45,14 @@ class LymphocyteRecipe(TrainingRecipe, AppearanceRecipe):
         "", "Layout preset", "Of random layouts, such as 'colon glands'; empty for each preset in turn."
     )
     lymphocyte_share: float = recipe_field(
-        0.35, "Lymphocytes: share", "Share of lymphocytes among the nuclei of a layout that stand in no row.",
-        gt=0.0, lt=1.0,
+        0.3, "Lymphocytes: share", "Share of lymphocytes among the nuclei of a layout that stand in no row.",
+        gt=0.0, le=0.6,
+    )  # fmt: skip
+    lymphocyte_twins: float = recipe_field(
+        0.2,
+        "Lymphocytes: pale twins",
+        "Share of nuclei that are as large and round as lymphocytes and as pale as others, so that darkness counts.",
+        ge=0.0, le=0.35,
     )  # fmt: skip
     lymphocyte_diameter: float = recipe_field(
         7.0,
@@ -55,11 +61,11 @@ class LymphocyteRecipe(TrainingRecipe, AppearanceRecipe):
         unit="µm", ge=0.0, le=30.0,
     )  # fmt: skip
     lymphocyte_spread: float = recipe_field(
-        0.12, "Lymphocytes: size spread", "Standard deviation of the diameter, as a fraction of its mean.",
+        0.18, "Lymphocytes: size spread", "Standard deviation of the diameter, as a fraction of its mean.",
         ge=0.0, le=0.6,
     )  # fmt: skip
     lymphocyte_elongation: float = recipe_field(
-        1.1, "Lymphocytes: elongation", "Mean length over width of woven lymphocytes.", ge=1.0, le=6.0
+        1.15, "Lymphocytes: elongation", "Mean length over width of woven lymphocytes.", ge=1.0, le=6.0
     )
     lymphocyte_irregularity: float = recipe_field(
         0.15, "Lymphocytes: irregularity", "How far woven lymphocytes depart from smooth ellipses.", ge=0.0, le=1.0
@@ -67,7 +73,7 @@ class LymphocyteRecipe(TrainingRecipe, AppearanceRecipe):
     lymphocyte_darkness: float = recipe_field(
         1.0,
         "Lymphocytes: darkness",
-        "How far the texture weaver paints them as dark as the look's darkest nuclei; 0 like any nucleus.",
+        "How far the texture weaver paints them as dark as the look's darkest nuclei, and others no darker than usual.",
         ge=0.0, le=1.0,
     )  # fmt: skip
     patience: int = recipe_field(
@@ -77,7 +83,7 @@ class LymphocyteRecipe(TrainingRecipe, AppearanceRecipe):
     steps: int = recipe_field(4000, "Steps", "How many training steps.", ge=1, le=100_000_000)
     batch_size: int = recipe_field(8, "Batch size", "Crops in each step, on each device.", ge=1, le=4096)
     crop_size: int = recipe_field(
-        139, "Crop size", "Height and width of a crop, whose patches of 75 pixels are all learnt from.", unit="px",
+        115, "Crop size", "Height and width of a crop, whose patches of 75 pixels are all learnt from.", unit="px",
         ge=75, le=8192,
     )  # fmt: skip
     learning_rate: float = recipe_field(1e-3, "Learning rate", "Adam's learning rate.", gt=0.0, le=1.0)
@@ -97,7 +103,7 @@ class LymphocyteRecipe(TrainingRecipe, AppearanceRecipe):
         "any angle", "Rotate", "Turn crops; by any angle, pixels are interpolated and lose a little sharpness."
     )
     scale_spread: float = recipe_field(
-        0.2, "Scale spread", "Crops are enlarged or shrunk by up to this share.", ge=0.0, le=0.9
+        0.3, "Scale spread", "Crops are enlarged or shrunk by up to this share.", ge=0.0, le=0.9
     )
 
     @model_validator(mode="after")
