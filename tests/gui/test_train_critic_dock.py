@@ -169,6 +169,13 @@ def test_a_refiner_is_offered_tiles_without_labels(
     combo = next(combo for image, combo in dock.data.pairs if image.name == "colon")
     combo.setCurrentIndex(0)
     combo.activated.emit(0)
+    liver = next(each for image, each in dock.data.pairs if image.name == "liver")
+    for index, says in ((0, "No picture is trained on yet"), (1, "")):
+        liver.setCurrentIndex(index)
+        liver.activated.emit(index)
+        if says:
+            dock.start.click()
+            assert says in dock.card.text
     (folder,) = dock.chosen_order()(tmp_path / "layers").data
     cut = open_tile_folder(folder, labels_required=False)
     whole = np.concatenate([cut.open(each)[0].read() for each in cut.ids], axis=1)

@@ -134,7 +134,7 @@ def layer_tiles(
         If there are none, or labels look like a semantic mask and nobody said what to make of it.
     """
     if not pairs:
-        raise TrainingError("No picture is chosen yet; choose the labels of at least one, or choose a folder.")
+        raise TrainingError("No picture has labels yet; choose the labels of at least one, or choose a folder.")
     if not split_masks:
         for labels in (each for _, each in pairs if each is not None):
             _refuse_semantic(labels, canvas)

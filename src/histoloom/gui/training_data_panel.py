@@ -139,6 +139,8 @@ class TrainingDataPanel(QWidget):
                 pairs = [(image, combo.currentData()) for image, combo in self.pairs]
                 chosen = [(image, labels) for image, labels in pairs if labels is not None]
                 if not self._reads_labels:
+                    if not chosen:
+                        raise TrainingError("No picture is trained on yet; choose at least one, or choose a folder.")
                     chosen = [(image, None) for image, _ in chosen]
                 tiles = layer_tiles(chosen, self._canvas, split_masks=split_masks)
                 return DataChoice("layers", (), tiles, None, self._licences(1), self._reads_labels)

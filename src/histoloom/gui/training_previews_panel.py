@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from histoloom.errors import HistoloomError, RunError
 from histoloom.gui.canvas_layers import PREVIEW
 from histoloom.gui.latest_call import LatestCall
 from histoloom.jobs.checkpoint_sheets import read_preview, side_by_side
-from histoloom.jobs.training_order import Trained
+from histoloom.jobs.training_order import Trained, system_of
 from histoloom.models import BUNDLE_SUFFIX, bundle_folder, load_bundle, save_bundle
 from histoloom.runs import Run
 
@@ -34,17 +35,22 @@ if TYPE_CHECKING:
 _MOST_COMPARED = 6
 _STEP = Qt.ItemDataRole.UserRole
 _LIST_HEIGHT = 110
+_REFINER = "refiner"
+"""A system that trains generators, but whose previews begin with another picture than a layout."""
+
 _COLUMNS = {
     "generator": "layout, real tile, and what is woven from the layout",
     "segmenter": "held-out picture, its nuclei, and those found (white: both, green: not there, magenta: missed)",
+    _REFINER: "first picture of a held-out layout, real tile, and what is refined from the first picture",
     "critic": "held-out picture, its reference, and where it is taken for real (white) or woven (black)",
 }
 _FIRST_COLUMNS = {
     "generator": "Layout and real tile",
     "segmenter": "Picture and its nuclei",
+    _REFINER: "First picture and real tile",
     "critic": "Picture and reference",
 }
-_DOES = {"generator": "weave", "segmenter": "find", "critic": "take for real"}
+_DOES = {"generator": "weave", "segmenter": "find", "critic": "take for real", _REFINER: "refine"}
 _OFFERED_BY = {
     "generator": "the Weave dock",
     "segmenter": "Find nuclei, in the Tiles dock,",
@@ -71,6 +77,7 @@ class TrainingPreviewsPanel(QWidget):
     def __init__(self, canvas: Canvas, trained: Trained = "generator", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._trained = trained
+        self._what: str = trained
         self._canvas = canvas
         self._run: Run | None = None
         self._reading, self._exporting = LatestCall(self), LatestCall(self)
@@ -121,6 +128,7 @@ class TrainingPreviewsPanel(QWidget):
         """List the steps of a run, and show its latest preview."""
         self._reading.cancel()
         self._run = run
+        self._what = _what_is_shown(run, self._trained)
         self.steps.clear()
         self.shown.setText("No preview yet.")
         self.follow.setChecked(True)
@@ -169,7 +177,7 @@ class TrainingPreviewsPanel(QWidget):
             return
         self.follow.setChecked(False)
         steps_in_words = ", ".join(f"{each:,}" for each in paths)
-        words = f"{_FIRST_COLUMNS[self._trained]}, then what steps {steps_in_words} {_DOES[self._trained]}."
+        words = f"{_FIRST_COLUMNS[self._what]}, then what steps {steps_in_words} {_DOES[self._what]}."
         self._read(
             lambda: side_by_side({step: read_preview(path) for step, path in paths.items()}, _cell_of(run)), words
         )
@@ -226,7 +234,7 @@ class TrainingPreviewsPanel(QWidget):
         if path is None:
             self.told.emit(False, f"Step {step:,} has no preview; select one that has.")
             return
-        self._read(lambda: read_preview(path), f"Step {step:,}: {_COLUMNS[self._trained]}.")
+        self._read(lambda: read_preview(path), f"Step {step:,}: {_COLUMNS[self._what]}.")
 
     def _read(self, read: Any, words: str) -> None:
         def done(pixels: NDArray[np.uint8]) -> None:
@@ -279,6 +287,13 @@ class TrainingPreviewsPanel(QWidget):
             for each in buttons:
                 row.addWidget(each)
             column.addLayout(row)
+
+
+def _what_is_shown(run: Run | None, trained: str) -> str:
+    with contextlib.suppress(HistoloomError):
+        if run is not None and system_of(run.folder) == _REFINER:
+            return _REFINER
+    return trained
 
 
 def _cell_of(run: Run) -> int:
