@@ -114,7 +114,7 @@ def test_weights_are_charted_by_group_and_examples_ordered_by_weight(tmp_path):
     chart = weights_chart(found)
     assert ">look matches the reference<" in chart
     assert ">look does not match it<" in chart
-    assert ">1/32<" in chart
+    assert ">1/256<" in chart
     assert chart.count("<polygon") == 2
     save_weighted_examples(found, tmp_path / "examples.png", count=4)
     sheet = pixels(tmp_path / "examples.png")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -140,7 +140,7 @@ def histogram_chart(
     groups: Sequence[Histogram],
     title: str,
     x_title: str,
-    x_words: Callable[[float], str] = "{:g}".format,
+    x_ticks: Mapping[float, str] | None = None,
 ) -> str:
     """Return histograms of groups over each other, with a legend, as an SVG element; empty if there are none.
 
@@ -152,12 +152,13 @@ def histogram_chart(
         What is shown.
     title, x_title
         Of the chart and its x axis.
-    x_words
-        What stands beneath a tick of the x axis, for axes of logarithms.
+    x_ticks
+        Where the x axis has ticks and what stands there, for axes of logarithms; round numbers where it is not given.
     """
     if not groups:
         return ""
-    x_ticks = [each for each in ticks(edges[0], edges[-1]) if edges[0] <= each <= edges[-1]]
+    if x_ticks is None:
+        x_ticks = {each: f"{each:g}" for each in ticks(edges[0], edges[-1]) if edges[0] <= each <= edges[-1]}
     # Higher than any bin, so that the legend has a place.
     y_ticks = ticks(0.0, 1.15 * max(max(group.shares) for group in groups))
     height = _TOP + _LINE_HEIGHT + _BOTTOM
@@ -167,7 +168,7 @@ def histogram_chart(
         *(_grid_line(_LEFT, up.at(each), _WIDTH - _RIGHT, up.at(each)) for each in y_ticks),
         *(_grid_line(across.at(each), _TOP, across.at(each), height - _BOTTOM) for each in x_ticks),
         *(_text(_LEFT - 8, up.at(each) + 4, f"{each:.0%}", "end") for each in y_ticks),
-        *(_text(across.at(each), height - _BOTTOM + 18, x_words(each)) for each in x_ticks),
+        *(_text(across.at(each), height - _BOTTOM + 18, words) for each, words in x_ticks.items()),
         _text((_LEFT + _WIDTH) / 2, height - 10, x_title),
     ]
     for index, group in enumerate(groups):

@@ -157,7 +157,7 @@ def weights_chart(found: WeightsOfLooks) -> str:
         shares,
         f"Importance weights of woven tiles (AUROC {found.auroc:.2f})",
         "importance weight",
-        _weight_words,
+        {float(each): _power_words(each) for each in range(low, high + 1) if each % (1 if high - low <= 6 else 2) == 0},
     )
 
 
@@ -181,7 +181,7 @@ def save_weighted_examples(found: WeightsOfLooks, path: Path, count: int = _EXAM
     places = np.unique(np.rint(np.linspace(0, len(ordered) - 1, min(count, len(ordered)))).astype(int))
     shown = [ordered[place] for place in places]
     shape = shown[0].picture.shape[:2]
-    words = [f"{each.weight:.2f}\n{'matches' if each.matches else 'does not match'}" for each in shown]
+    words = [f"{_weight_words(each.weight)}\n{'matches' if each.matches else 'does not match'}" for each in shown]
     rows = [
         [fitted(each.picture, shape) for each in shown],
         [fitted(each.reference, shape) for each in shown],
@@ -197,7 +197,9 @@ def _doublings(weight: float) -> float:
     return min(math.log2(weight), float(_MOST_DOUBLINGS))
 
 
-def _weight_words(doublings: float) -> str:
-    if not float(doublings).is_integer():
-        return ""
-    return f"{2 ** round(doublings)}" if doublings >= 0 else f"1/{2 ** round(-doublings)}"
+def _weight_words(weight: float) -> str:
+    return f"{weight:.2f}" if weight >= 0.01 else "below 0.01"
+
+
+def _power_words(doublings: int) -> str:
+    return f"{2**doublings}" if doublings >= 0 else f"1/{2**-doublings}"
