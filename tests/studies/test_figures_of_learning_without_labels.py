@@ -69,12 +69,10 @@ def test_a_grid_refines_each_rows_texture_beside_each_columns_reference(tmp_path
 def sheet_crops(sheet: np.ndarray, shape: tuple[int, int]) -> set[bytes]:
     """Return all crops of a sheet that begin after a white pixel at their left and above."""
     height, width = shape
-    found = set()
-    for y in range(1, sheet.shape[0] - height + 1):
-        for x in range(1, sheet.shape[1] - width + 1):
-            if (sheet[y - 1, x] == 255).all() and (sheet[y, x - 1] == 255).all() and (sheet[y, x] != 255).any():
-                found.add(sheet[y : y + height, x : x + width].tobytes())
-    return found
+    white = (sheet == 255).all(axis=2)
+    begins = ~white[1 : 1 - height, 1 : 1 - width] & white[:-height, 1 : 1 - width] & white[1 : 1 - height, :-width]
+    places = zip(*np.nonzero(begins), strict=True)
+    return {sheet[y : y + height, x : x + width].tobytes() for y, x in ((y + 1, x + 1) for y, x in places)}
 
 
 def test_each_woven_tile_is_weighed_beside_its_own_reference_and_beside_one_of_other_tissue(tmp_path):

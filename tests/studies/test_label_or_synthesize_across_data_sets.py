@@ -14,7 +14,7 @@ from histoloom.studies.label_or_synthesize_recipe import (
     ACROSS_DATA_SETS,
     BOTH_ACROSS_DATA_SETS,
     PRESETS,
-    UNIFORM,
+    WITHIN,
     LabelOrSynthesizeRecipe,
 )
 from histoloom.studies.label_or_synthesize_tiles import read_typed_tiles
@@ -24,7 +24,7 @@ TINY = {
     "width": 4, "seeds": 1, "steps": 1, "batch_size": 1, "crop_size": 32, "weave": 4, "layout_side": 128,
     "held_out_share": 0.5, "checkpoint_every": 1,
 }  # fmt: skip
-EARLIER, LATER = (UNIFORM,), (UNIFORM, ACROSS_DATA_SETS, BOTH_ACROSS_DATA_SETS)
+EARLIER, LATER = (WITHIN,), (WITHIN, ACROSS_DATA_SETS, BOTH_ACROSS_DATA_SETS)
 
 
 def line(folders, study, arms, *words):
@@ -59,7 +59,7 @@ def test_an_earlier_study_goes_on_with_arms_across_data_sets_and_repeats_nothing
     assert before
     assert {path: path.read_bytes() for path in before} == before
     names = {each.name for each in (study / "runs").iterdir()}
-    assert names == {"hover-unet-uniform-seed-0"} | {
+    assert names == {"hover-unet-within-seed-0"} | {
         f"hover-unet-{arm}-{part}-seed-0" for arm in LATER[1:] for part in (1, 2)
     }
 
@@ -109,7 +109,7 @@ def test_a_study_of_one_data_set_says_why_it_leaves_the_arms_out(folders, tmp_pa
     assert f"Not done: {ACROSS_DATA_SETS} and {BOTH_ACROSS_DATA_SETS}, because there is one data set" in said
     records = json.loads((single / "figures" / "figures.json").read_text(encoding="utf-8"))
     assert records["weights-by-critic"]["missing"] == "It takes a critic; train the arm 'weighted'."
-    assert (single / "figures" / "failures.png").is_file()
+    assert records["failures"]["missing"] == "It takes a universal segmenter; train one."
 
 
 def test_a_data_set_with_all_tiles_to_learn_from_cannot_be_left_out(folders, tmp_path):
