@@ -26,6 +26,7 @@ PAIRS: tuple[tuple[str, str, str], ...] = (
     (UNIVERSAL, _DARK, "Universal (7 µm) less darkness alone"),
     (UNIVERSAL, _ROUND, "Universal (7 µm) less dark, round Otsu nuclei"),
     (MEASURED, _DARK, "Universal (measured) less darkness alone"),
+    (SUPERVISED, _DARK, "Supervised less darkness alone"),
     (MEASURED, UNIVERSAL, "Universal: measured size less 7 µm"),
     (UNIVERSAL, SUPERVISED, "Universal (7 µm) less supervised"),
     (MEASURED, SUPERVISED, "Universal (measured) less supervised"),

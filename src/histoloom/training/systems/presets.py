@@ -114,7 +114,7 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         GPU: _GPU | {"steps": 20_000, "crop_size": 221, "batch_size": 32},
     },
     "lymphocytes": {
-        FAST_LOOK: _FAST | {"steps": 400, "width": 12, "crop_size": 139, "validation_crops": 16},
+        FAST_LOOK: _FAST | {"steps": 400, "width": 12, "crop_size": 115, "validation_crops": 16},
         PAPER: {},
         GPU: _GPU | {"steps": 20_000, "batch_size": 32},
     },
