@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from histoloom.layouts.measures import measure_outlines
 from histoloom.models import inspect_bundle
 from histoloom.runs import Run
 from histoloom.segmenters.lymphocytes import LymphocyteClassifier
+from histoloom.training.batches import as_batch
 from histoloom.training.data import LabelledPicture, read_training_data
 from histoloom.training.engine import train
 from histoloom.training.lymphocyte_data import lymphocyte_tiles, read_lymphocyte_data
@@ -171,6 +173,20 @@ def test_importance_weights_of_woven_tiles_count(tiles, tmp_path):
     # Two of five are not rejected, and one of them is validated on.
     assert len(read.woven) == len(read.validation) == 1
     assert read.split["validated on"] == "woven tiles"
+
+
+def test_the_loss_of_a_crop_is_multiplied_by_its_tiles_weight(tiles):
+    data = read_lymphocyte_data([tiles], [], recipe())
+    system, told = LymphocyteTraining(recipe(), data), []
+    work = SimpleNamespace(networks=system.build(), update=lambda _, loss: told.append(float(loss.detach())))
+    crops = data.training[:2]
+    losses = {}
+    for name, weights in (("both", (1.0, 1.0)), ("first", (2.0, 0.0)), ("second", (0.0, 2.0)), ("more", (1.5, 0.5))):
+        batch = as_batch([replace(each, weight=one) for each, one in zip(crops, weights, strict=True)], system.encode)
+        system.step(work, batch)
+        losses[name] = told[-1]
+    assert losses["both"] == pytest.approx((losses["first"] + losses["second"]) / 2, rel=1e-4)
+    assert losses["more"] == pytest.approx(0.75 * losses["first"] + 0.25 * losses["second"], rel=1e-4)
 
 
 def test_a_picture_and_points_are_looked_at_from_the_shell(universal, tiles, tmp_path, capsys):
