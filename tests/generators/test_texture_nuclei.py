@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 from texture_looks import PIXEL_SIZE, newly_prepared, nucleus_at, scattered
 
 from histoloom.generators.texture import TextureRecipe
@@ -136,3 +137,28 @@ def test_lymphocytes_are_dark_and_others_are_not_only_where_that_is_asked_for():
     assert density(plain) < half < whole
     assert whole > 1.3 * density(plain, lymphocyte_darkness=1.0)
     assert density(plain, lymphocyte_darkness=1.0) <= density(plain)
+
+
+def test_vesicular_nuclei_are_pale_inside_and_dark_at_their_membrane_and_others_are_as_before():
+    nuclei = [nucleus_at(30, 30 * n, n, (9, 9)) for n in range(1, 40)]
+    painter = newly_prepared()._painter
+    plain = painter.paint(nuclei, 1)
+
+    def painted(share):
+        return dataclasses.replace(painter, recipe=TextureRecipe(vesicular=share)).paint(nuclei, 1)
+
+    half, whole = painted(0.5), painted(1.0)
+    paled, stood_out = [], []
+    for before, after in zip(plain, whole, strict=True):
+        np.testing.assert_array_equal(before.mask, after.mask)
+        inside = distance_transform_edt(before.mask)
+        core, membrane = inside > 5, (inside > 0.5) & (inside < 2)
+        paled.append(after.density[:, core].mean() / before.density[:, core].mean())
+        contrasts = [each.density[:, membrane].mean() / each.density[:, core].mean() for each in (before, after)]
+        stood_out.append(contrasts[1] / contrasts[0])
+    # One of them has so much chromatin that little is left to clear.
+    assert np.mean(paled) < 0.8
+    assert max(paled) < 1.0
+    assert np.mean(stood_out) > 1.2
+    changed = [not np.array_equal(*(each.density for each in pair)) for pair in zip(plain, half, strict=True)]
+    assert 0.2 < np.mean(changed) < 0.8

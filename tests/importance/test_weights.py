@@ -19,6 +19,7 @@ from histoloom.importance import (
     importance_weights,
     logit_weights,
     normalized_weights,
+    weights_among_alike,
 )
 
 probabilities = arrays(np.float64, st.integers(1, 20), elements=st.floats(1e-6, 1 - 1e-6))
@@ -102,6 +103,8 @@ def test_logits_weigh_where_probabilities_would_round_to_1():
         (lambda: normalized_weights([]), "no tiles to weigh"),
         (lambda: normalized_weights([1.0, np.inf]), "no number from 0"),
         (lambda: effective_sample_size([1.0, -1.0]), "no number from 0"),
+        (lambda: weights_among_alike([0.0, 0.0], [1, 2], 1), "All tiles are rejected"),
+        (lambda: weights_among_alike([1.0, 2.0], [1], 1), "a measure of each tile"),
     ],
 )
 def test_what_cannot_be_weighed_is_said_in_a_sentence(wrong, sentence):
@@ -161,3 +164,29 @@ def test_nothing_here_imports_torch_before_a_critic_is_loaded():
     code = f"import sys, histoloom.importance, {modules}; sys.exit('torch' in sys.modules or 'scipy' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(usable_weights, st.integers(1, 30), st.data())
+def test_weights_among_alike_tiles_take_no_kind_of_layout_out(weights, groups, data):
+    measure = data.draw(arrays(np.float64, len(weights), elements=st.floats(0, 1)))
+    among = weights_among_alike(weights, measure, groups)
+
+    assert weights_among_alike(weights, measure, 1) == pytest.approx(normalized_weights(weights))
+    for part in np.array_split(np.argsort(measure, kind="stable"), groups):
+        if len(part) and weights[part].any():
+            assert among[part].mean() == pytest.approx(1.0)
+            assert among[part] * weights[part].mean() == pytest.approx(weights[part])
+        else:
+            assert not among[part].any()
+
+
+def test_a_critic_that_dislikes_crowded_tiles_takes_them_out_only_where_layouts_are_not_minded():
+    random = np.random.default_rng(0)
+    coverage = random.uniform(0, 0.5, 300)
+    weights = np.exp(-6 * coverage + 0.3 * random.normal(size=300))
+
+    def learnt_coverage(of_each):
+        return np.average(coverage, weights=of_each)
+
+    assert learnt_coverage(weights) < 0.6 * coverage.mean()
+    assert learnt_coverage(weights_among_alike(weights, coverage, 6)) == pytest.approx(coverage.mean(), rel=0.05)

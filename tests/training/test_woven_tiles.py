@@ -114,6 +114,20 @@ def test_a_generator_of_one_class_and_another_pixel_size_weaves_what_random_layo
     assert len(woven.woven) == 2
 
 
+def test_nuclei_that_vary_more_are_the_texture_weavers_and_no_other_generators(data, tmp_path):
+    def woven(name, generator, **changes):
+        return woven_tiles(recipe(layouts="random", weave=2, **changes), data, tmp_path / name, generator=generator)
+
+    plain, varied = woven("plain", "texture"), woven("varied", "texture", nuclear_variety=1.0)
+    settings = varied.sources[0].woven["recipe"]
+    assert (settings["vesicular"], settings["color_variation"]) == (0.4, 0.2)
+    assert plain.sources[0].woven["recipe"]["vesicular"] == 0.0
+    for one, other in zip(plain.woven, varied.woven, strict=True):
+        np.testing.assert_array_equal(one.label_map, other.label_map)
+        assert not np.array_equal(one.image, other.image)
+    assert woven("small", "small").sources[0].sha256 == woven("small too", "small", nuclear_variety=1).sources[0].sha256
+
+
 def test_tiles_are_woven_once_and_found_again_without_their_generator(data, models, tmp_path, monkeypatch):
     first = woven_tiles(recipe(), data, tmp_path / "woven", generator="small")
     monkeypatch.setenv("HISTOLOOM_MODELS", str(tmp_path / "none"))

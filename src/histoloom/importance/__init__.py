@@ -19,6 +19,7 @@ from histoloom.importance.weights import (
     importance_weights,
     logit_weights,
     normalized_weights,
+    weights_among_alike,
 )
 from histoloom.importance.weights_table import (
     DECISIONS,
@@ -53,5 +54,6 @@ __all__ = [
     "reliability_curve",
     "rows_of",
     "verdict",
+    "weights_among_alike",
     "write_weights",
 ]

@@ -101,6 +101,43 @@ def normalized_weights(weights: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(given / mean, np.float64)
 
 
+def weights_among_alike(weights: ArrayLike, measure: ArrayLike, groups: int) -> NDArray[np.float64]:
+    """Return weights scaled so that their mean is 1 among tiles that are alike in some measure of their layouts.
+
+    Equation 5 weighs pictures together with their labels: where a generator weaves crowded tissue worse than sparse
+    tissue, it takes crowded tissue out of what is learnt. What is left here is how real a tile looks *for its layout*,
+    p(x | y) / g(x | y), as far as the measure says what the layout is like. This is not in the paper.
+
+    Parameters
+    ----------
+    weights
+        One for each tile, from 0.
+    measure
+        One number for each tile, such as the share of it that is nuclei.
+    groups
+        Into how many groups of equal size tiles are parted by their measure; 1 is `normalized_weights`.
+
+    Returns
+    -------
+    ndarray
+        ``float64 (N,)``; a group whose weights are all 0 keeps them.
+
+    Raises
+    ------
+    ImportanceError
+        If there are none, one is no number from 0, all are 0, or there is not one measure for each.
+    """
+    given = normalized_weights(weights)
+    order = np.argsort(np.asarray(measure, np.float64), kind="stable")
+    if order.shape != given.shape or groups < 1:
+        raise ImportanceError("Weights among alike tiles need a measure of each tile and one group or more; give both.")
+    result = given.copy()
+    for part in np.array_split(order, groups):
+        if len(part) and given[part].sum() > 0:
+            result[part] = given[part] / given[part].mean()
+    return result
+
+
 def effective_sample_size(weights: ArrayLike) -> float:
     """Return how many equally weighted samples these are worth, (sum w)^2 / sum w^2 (Kish 1965).
 

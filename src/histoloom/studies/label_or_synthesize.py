@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.errors import RunError, Stopped, TrainingError
+from histoloom.importance import weights_among_alike
 from histoloom.runs import Run
 from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
 from histoloom.studies.label_or_synthesize_recipe import (
@@ -238,6 +239,7 @@ class _Study:
 
         bounds = (self.recipe.least_weight, self.recipe.largest_weight)
         weights = woven.weights(Critic.load(bundle), bounds, with_reference=with_reference)
+        weights = weights_among_alike(weights, woven.coverage(), self.recipe.weight_groups)
         write_json(self._runs / self.recipe.helper_cell(helper, seed).name / WEIGHTS, weights.tolist())
         return weights
 

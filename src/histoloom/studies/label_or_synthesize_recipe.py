@@ -77,6 +77,13 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
 
     generator: str = recipe_field("texture", "Generator", "What weaves; 'texture' has learnt nothing from labels.")
     weave: int = recipe_field(20_000, "Weave", "Woven tiles of each seed.", ge=2, le=1_000_000)
+    nuclear_variety: float = recipe_field(
+        1.0,
+        "Nuclear variety",
+        "How much more woven nuclei vary than those that a weaver finds in a look.",
+        ge=0.0,
+        le=1.0,
+    )
     layout_side: int = recipe_field(400, "Layout side", "Height and width of woven tiles.", unit="px", ge=128, le=4096)
 
     steps: int = recipe_field(
@@ -103,6 +110,10 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
     largest_weight: float = recipe_field(
         2.0, "Largest weight", "Larger importance weights are set to this.", ge=1.0, le=1e6
     )
+    weight_groups: int = recipe_field(
+        1, "Weight groups", "Into how many groups woven tiles are parted by how much of them is nuclei, in each of "
+        "which importance weights have the mean 1; 1 for the paper's.", ge=1, le=1000,
+    )  # fmt: skip
     checkpoint_every: int = recipe_field(
         2000, "Checkpoint every", "Steps between checkpoints; a kill loses at most these.", ge=1, le=100_000_000
     )
@@ -177,7 +188,10 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
         return Cell(name, seed, RefinerRecipe.checked(**values))
 
     def _woven(self) -> dict[str, Any]:
-        return {"weave": self.weave, "layouts": "mixed", "layout_side": self.layout_side}
+        return {
+            "weave": self.weave, "layouts": "mixed", "layout_side": self.layout_side,
+            "nuclear_variety": self.nuclear_variety,
+        }  # fmt: skip
 
 
 def _each_once(names: tuple[str, ...], known: Mapping[str, Any], what: str) -> tuple[str, ...]:
@@ -198,8 +212,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
         "architectures": ("hover-unet",), "width": 16, "type_groups": 3, "tile_size": 512, "weave": 192,
         "layout_side": 256, "steps": 400, "batch_size": 4, "crop_size": 128, "learning_rate": 2e-3,
         "average_decay": 0.97, "critic_steps": 250, "critic_width": 12, "critic_batch_size": 4,
-        "refiner_preset": "fast look", "refiner_steps": 600, "held_out_share": 0.3, "checkpoint_every": 200,
-        "device": "cpu", "precision": "32-true",
+        "weight_groups": 6, "refiner_preset": "fast look", "refiner_steps": 500, "held_out_share": 0.3,
+        "checkpoint_every": 200, "device": "cpu", "precision": "32-true",
     },
 })  # fmt: skip
 """``paper``: the paper's two learners at its sizes, for a GPU. ``small``: one narrow segmenter, for a CPU's core."""

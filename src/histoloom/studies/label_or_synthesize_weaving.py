@@ -132,6 +132,10 @@ class WovenSet:
     def _reference(self, place: int, with_reference: bool) -> NDArray[np.uint8]:
         return self.lenders[place].image if with_reference else _grey().image
 
+    def coverage(self) -> NDArray[np.float64]:
+        """Return the share of each woven tile that is nuclei, ``float64 (N,)``."""
+        return np.array([(each.label_map > 0).mean() for each in self.pictures], np.float64)
+
     def weights(
         self, critic: Critic, bounds: tuple[float, float], *, with_reference: bool = True
     ) -> NDArray[np.float64]:

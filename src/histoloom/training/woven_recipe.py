@@ -31,6 +31,13 @@ class WovenTilesRecipe(Recipe):
         384, "Layout side", "Height and width of woven tiles; replicas are as large as their tile.", unit="px",
         ge=64, le=4096,
     )  # fmt: skip
+    nuclear_variety: float = recipe_field(
+        0.0,
+        "Nuclear variety",
+        "How much more nuclei vary than those that the weaver finds in a look, which are its darkest: paler, darker, "
+        "and vesicular ones. Only the texture weaver can; 0 is as the look has them, 1 is for learning without labels.",
+        ge=0.0, le=1.0,
+    )  # fmt: skip
     looks: Literal["training tiles", "named"] = recipe_field(
         "training tiles",
         "Looks",

@@ -59,6 +59,7 @@ _LOOK, _LAYOUT, _WEAVE, _DENSITY = range(201, 205)
 _LEVELS = (-1.0, 3.0)
 """Of density, from the sparsest to the densest tissue that Hou et al. draw for."""
 
+_MOST_VESICULAR, _USUAL_COLORS, _MOST_COLORS = 0.4, 0.08, 0.2
 _FROM_TILES = ("shape", "replica")
 _CHOSEN = ("layouts", "layout_preset", "layout_side", "looks")
 
@@ -111,6 +112,7 @@ def woven_tiles(
     Stopped
         If ``should_stop`` said so; what was woven is not kept.
     """
+    options = {**_of_variety(recipe.nuclear_variety), **(options or {})}
     record = folder.with_suffix(".json")
     order = {
         "fields": {name: getattr(recipe, name) for name in ("weave", "seed", "pixel_size", *_CHOSEN)},
@@ -122,11 +124,11 @@ def woven_tiles(
     if drawn is not None:
         order["drawn"] = drawn.facts
     if options:
-        order["options"] = dict(options)
+        order["options"] = options
     kept = _read_record(record, order)
     if kept is None or not folder.is_dir():
         # Whatever is wrong with the order is said before anything is written.
-        weaving = _Weaving(recipe, data, generator or default_generator(), drawn, options or {})
+        weaving = _Weaving(recipe, data, generator or default_generator(), drawn, options)
         with _locked(folder):
             kept = _read_record(record, order)
             if kept is None or not folder.is_dir():
@@ -138,6 +140,14 @@ def woven_tiles(
                 write_json(record, {"order": order, "source": kept.model_dump(mode="json")})
     read = read_woven_folder(folder, pixel_size=recipe.pixel_size)
     return replace(read, sources=(kept.model_copy(update={"sha256": read.sources[0].sha256}),))
+
+
+def _of_variety(variety: float) -> dict[str, float]:
+    """Return the texture weaver's options for nuclei that vary more than those of a look."""
+    if variety == 0:
+        return {}
+    spread = _USUAL_COLORS + (_MOST_COLORS - _USUAL_COLORS) * variety
+    return {"vesicular": _MOST_VESICULAR * variety, "color_variation": round(spread, 6)}
 
 
 @contextmanager

@@ -32,6 +32,13 @@ class TextureRecipe(Recipe):
         ge=0,
         le=1,
     )
+    vesicular: float = recipe_field(
+        0.0,
+        "Vesicular",
+        "Share of nuclei whose interior is cleared however solid the look's own are, with dark membranes and nucleoli.",
+        ge=0,
+        le=1,
+    )
     color_variation: float = recipe_field(
         0.08, "Colour variation", "Spread of density among nuclei of the same kind.", ge=0, le=0.5
     )

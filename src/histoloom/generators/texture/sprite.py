@@ -25,13 +25,16 @@ _MEMBRANE_DEPTH = 0.3
 _MEMBRANE_WIDTH = 0.4
 _CLEARED_OVER = 0.9
 _CLEARED_RADIUS = 2.5
+_VESICULAR_OVER, _VESICULAR_RADIUS = 0.5, 1.8
 _NUCLEOLUS_RADIUS = 0.45
 _LEAST_DEPTH_OF_NUCLEOLI = 1.6
 
 _LYMPHOCYTE, _SOLIDITY = "inflammatory", 0.4
-_CHANCES = 20
+_CHANCES = 22
 _PALEST_CHROMATIN = np.float32(0.5)
 _FAINTEST = np.float32(0.15)
+_LEAST_PALE, _PALER, _PALER_WITHIN = 0.3, 0.4, 0.4
+_CLUMPS_FROM, _MORE_CLUMPS, _MORE_MEMBRANE = 0.6, 0.5, 0.35
 _BLUR_SPREAD = 0.33
 _FINE, _CLUMPED = 0.85, 0.85
 _NUCLEOLUS = 0.45
@@ -166,17 +169,24 @@ class NucleusPainter:
         rim = depth - np.float32(_MEMBRANE_DEPTH)
         membrane = np.maximum(np.float32(1) - (rim * np.float32(1 / _MEMBRANE_WIDTH)) ** 2, np.float32(0))
         membrane *= clump * np.float32(0.5) + np.float32(1)
-        relief += membrane * of_each(0.12 + 0.12 * chance[:, 8])
+        vesicular = (chance[:, 20] < recipe.vesicular) & ~dark
+        relief += membrane * of_each(0.12 + 0.12 * chance[:, 8] + _MORE_MEMBRANE * vesicular)
 
         # Clearing of the interior: the rim and clumps of chromatin stay, the rest pales.
         cleared = (chance[:, 9] < recipe.clearing_probability) & ~dark
         hollow = 1.0 - self.donors.clearings[donors]
         paleness = hollow * (0.5 + 0.7 * chance[:, 10]) + 0.15 * chance[:, 11]
         paleness *= cleared * np.minimum(thickness / _CLEARED_RADIUS, 1.0)
-        rim *= np.float32(1 / _CLEARED_OVER)
-        solid = np.minimum(np.maximum(clump - np.float32(0.6), np.float32(0)), np.float32(1))
+        # Vesicular nuclei below the threshold that finds a look's own are not among these (the paper's figure 9 c).
+        pale = (_LEAST_PALE + _PALER * chance[:, 21]) * np.minimum(thickness / _VESICULAR_RADIUS, 1.0)
+        paleness = np.where(vesicular, np.maximum(paleness, pale), paleness)
+        cleared |= vesicular
+        rim *= of_each(1.0 / np.where(vesicular, _VESICULAR_OVER, _CLEARED_OVER))
+        clumps = clump - of_each(_CLUMPS_FROM - _MORE_CLUMPS * vesicular)
+        solid = np.minimum(np.maximum(clumps, np.float32(0)), np.float32(1))
         inner = np.minimum(np.maximum(rim, np.float32(0)), np.float32(1)) * (np.float32(1) - solid)
-        relief *= np.float32(1) - inner * of_each(paleness)
+        inner *= of_each(paleness)
+        relief *= np.float32(1) - inner
 
         for index in np.flatnonzero(cleared & (thickness >= _LEAST_DEPTH_OF_NUCLEOLI)).tolist():
             spot = relief[parts[index]].reshape(masks[index].shape)
@@ -205,9 +215,11 @@ class NucleusPainter:
         relief *= of_each(colors.sum(axis=1) / chromatin.sum(axis=1))
         relief += np.float32(1)
         np.maximum(relief, np.float32(0), out=relief)
+        # The inside of a vesicular nucleus is paler than the cytoplasm around it.
+        behind = 1 - inner * of_each(_PALER_WITHIN * vesicular) if vesicular.any() else np.ones(1, np.float32)
         for channel in range(3):
             np.multiply(relief, of_each(chromatin[:, channel]), out=density[channel])
-            density[channel] += of_each(through[:, channel])
+            density[channel] += of_each(through[:, channel]) * behind
         opacity *= of_each(0.97 - 0.1 * chance[:, 12])
         # Copies, since a view would keep the arrays of all nuclei painted together for as long as one of them is kept.
         return [

@@ -91,8 +91,8 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         | {
             "crop_size": 115,
             "refiner_first": 40,
-            "discriminator_first": 200,
-            "adversarial_first": 120,
+            "discriminator_first": 160,
+            "adversarial_first": 100,
             "learner_first": 20,
             "validation_crops": 8,
         },
