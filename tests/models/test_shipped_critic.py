@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,14 @@ from histoloom.models.shipped import shipped_folder
 from histoloom.tiles.looks import Look
 from histoloom.tiles.reading import open_tile
 from histoloom.tiles.tile import Tile
-from histoloom.training.degradations import blurred, magnified, pieced_together
+from histoloom.training.degradations import (
+    blurred,
+    magnified,
+    pieced_together,
+    shift_of,
+    stain_axes,
+    stain_shifted,
+)
 
 BUNDLE = shipped_folder() / "critic.safetensors"
 CARD = Path(__file__).resolve().parents[2] / "docs" / "models"
@@ -30,13 +38,17 @@ def critic():
     return Critic.load("critic")
 
 
+def picture_of(path):
+    with open_tile(path) as tile:
+        return tile.read()[:512, :512]
+
+
 @pytest.fixture(scope="module")
 def pieces(shared_data):
     """Corners of held-out tiles, each with the opposite one."""
     found = []
     for name in HELD_OUT:
-        with open_tile(shared_data / "tnbc_p01-08" / "images" / f"{name}.png") as tile:
-            pixels = tile.read()
+        pixels = picture_of(shared_data / "tnbc_p01-08" / "images" / f"{name}.png")
         found += [(pixels[:256, :256], pixels[256:, 256:]), (pixels[256:, :256], pixels[:256, 256:])]
     return found
 
@@ -57,7 +69,7 @@ def test_it_is_calibrated_and_compares_with_a_reference(critic):
 
 
 @pytest.mark.realdata
-def test_what_is_done_to_a_held_out_tile_makes_it_weigh_less(critic, pieces):
+def test_what_is_done_to_a_held_out_tile_makes_it_weigh_less(critic, pieces, shared_data):
     real = np.array([critic.judge(piece, 0.25, reference=beside).weight() for piece, beside in pieces])
 
     def area(degrade):
@@ -70,6 +82,9 @@ def test_what_is_done_to_a_held_out_tile_makes_it_weigh_less(critic, pieces):
     assert area(lambda piece, _: blurred(piece, 0.6 / 0.25)) > 0.9
     assert area(lambda piece, _: magnified(piece, 1.5, 256)) > 0.8
     assert area(lambda piece, index: pieced_together(piece, 64, np.random.default_rng(index))[0]) > 0.9
+    seen = [*shared_data.glob("tnbc_p01-08/images/*_1.png"), *shared_data.glob("consep_train/images/train_1?.png")]
+    axes = stain_axes([picture_of(path) for path in sorted(seen)])
+    assert area(lambda piece, index: stain_shifted(piece, shift_of(axes, 2.0, index * math.pi / 2))) > 0.8
 
 
 @pytest.mark.realdata
