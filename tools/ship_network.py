@@ -1,9 +1,9 @@
-"""Make a segmenter or a critic that ships from a finished run: the weights of one of its steps.
+"""Make a segmenter, a critic or a refiner that ships from a run: the weights of one of its steps.
 
     python tools/ship_network.py RUN STEP NAME
 
 writes ``src/histoloom/models/weights/NAME.safetensors`` and prints the hash that ``models/shipped.py`` pins. How the
-runs were made is in docs/models/nuclei.md and docs/models/critic.md.
+runs were made is in docs/models/nuclei.md, docs/models/critic.md and docs/models/refiner.md.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ SHIPPED: dict[str, str] = {
     "critic.safetensors": "ad19dbe3ce8a72a838ec7d262f8cb4e5a98755c95bc1e6fd1ab397cd54391ba9",
     "loom.safetensors": "708b5e3448673ea6ae16d81fe56b0c44446a9d5af0e1e5434534541c2e2f4279",
     "nuclei.safetensors": "12e35724f250e0b818927327c7e392d010ec6f00dd2bacd862c1db73090149cd",
+    "refiner.safetensors": "a8db539fb431a8a58116e0df4c304c792833fc658663eec5bee90a0f40884e8e",
 }
 """File name -> SHA-256 of the whole file, of every bundle in the package."""
 
