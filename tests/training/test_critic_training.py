@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -173,7 +174,9 @@ def test_a_line_trains_a_calibrated_critic_and_goes_on_to_the_same_weights(tiles
     line = ["train", "critic", "--data", str(tiles), "--woven", str(woven), "--licence", "CC0"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert main([*line, "-o", str(whole), *options()]) == 0
-    assert "Trained for 4 steps" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "Trained for 4 steps" in said.out
+    assert "not known by name" not in said.err
     header = inspect_bundle(whole / "bundle.safetensors")
     assert (header.kind, header.system, header.tile_invariant) == ("discriminator", "critic", True)
     assert header.judges is not None
@@ -187,6 +190,11 @@ def test_a_line_trains_a_calibrated_critic_and_goes_on_to_the_same_weights(tiles
     one, other = (load_bundle(each / "bundle.safetensors") for each in (whole, parts))
     assert all(np.array_equal(one.weights[name], other.weights[name]) for name in one.weights)
     assert next(whole.joinpath("previews").glob("*.png")).is_file()
+    # Its own woven tiles, where the line names only where the real ones are now.
+    assert main(["train", "critic", "-o", str(parts), "--resume", "--data", str(tiles), "--licence", "CC0"]) == 0
+    capsys.readouterr()
+    assert main(["train", "refiner", "-o", str(parts), "--resume"]) == 1
+    assert "The run 'parts' trains 'critic'; resume it with 'histoloom train critic'." in capsys.readouterr().err
 
 
 def test_tiles_are_woven_for_a_critic_where_there_are_none(tiles, tmp_path, capsys):
@@ -206,6 +214,13 @@ def test_what_a_critic_cannot_learn_from_is_said(tiles, woven, tmp_path, capsys)
         read_critic_data([], [woven], recipe())
     with pytest.raises(TrainingError, match="smaller than what the critic sees at once"):
         CriticTraining(recipe(reference_size=64), read_critic_data([tiles], [woven], recipe()))
+    one = tmp_path / "one"
+    one.mkdir()
+    for name in ("w0", "w3"):
+        for suffix in (".png", ".json"):
+            shutil.copy(woven / f"{name}{suffix}", one)
+    with pytest.raises(TrainingError, match="give woven tiles with the looks of more real ones"):
+        read_critic_data([tiles], [one], recipe())
     white = tmp_path / "white"
     white.mkdir()
     for index in range(2):

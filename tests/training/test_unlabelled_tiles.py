@@ -74,6 +74,24 @@ def test_a_segmenter_is_trained_on_looks_alone_and_says_so(tiles, tmp_path):
     assert order.get("unlabelled", [str(tiles.resolve())]) == [str(tiles.resolve())]
 
 
+def test_an_estimate_is_of_tiles_with_nuclei(tiles, capsys):
+    line = ["train", "segmenter", "--unlabelled", str(tiles), "--generator", "texture", "--estimate", "--weave", "64"]
+    small = [
+        "--layouts",
+        "mixed",
+        "--nuclear-variety",
+        "1",
+        "--layout-side",
+        "192",
+        "--crop-size",
+        "64",
+        "--width",
+        "4",
+    ]
+    assert main([*line, *small]) == 0, capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["seconds_per_step"] > 0
+
+
 def test_real_labels_may_be_added(tiles, tmp_path):
     data = read_segmenter_data(
         [tiles], [], recipe(), unlabelled=[tiles], generator="texture", weave_into=tmp_path / "w"

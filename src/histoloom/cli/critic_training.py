@@ -83,7 +83,7 @@ def critic(
     """
     checkpoint = None
     if resume:
-        output, checkpoint = resumed_from(output, recipe, preset)
+        output, checkpoint = resumed_from(_SYSTEM, output, recipe, preset)
         order = _resumed(recipe_from_options(CriticRecipe, fields, file=output / RECIPE), output, data, woven)
         size = order.tile_pixel_size if tile_pixel_size is None else tile_pixel_size
         order = replace(
@@ -116,9 +116,12 @@ def critic(
 def _resumed(
     settings: CriticRecipe, run: Path, data: Sequence[Path] | None, woven: Sequence[Path] | None
 ) -> TrainingOrder:
-    if data:
-        return TrainingOrder(_SYSTEM, settings, tuple(data), woven=tuple(woven or ()))
+    if data and woven:
+        return TrainingOrder(_SYSTEM, settings, tuple(data), woven=tuple(woven))
     kept = read_order(run)
+    if data:
+        # Other tiles than before, of which only this line knows the licences.
+        kept = replace(kept, data=tuple(data), licences=())
     return replace(kept, recipe=settings, woven=tuple(woven or kept.woven))
 
 

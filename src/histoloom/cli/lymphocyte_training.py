@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
-from histoloom.cli.training import tell_estimate, train_by
+from histoloom.cli.training import resumed_from, tell_estimate, train_by
 from histoloom.errors import RunError
 from histoloom.jobs.training_order import TrainingOrder, read_order
-from histoloom.runs import RECIPE, START, WOVEN, Run, check_free
+from histoloom.runs import RECIPE, START, WOVEN, check_free
 from histoloom.training.systems.lymphocytes_recipe import LymphocyteRecipe
 from histoloom.training.systems.presets import preset_values
 
@@ -90,9 +90,7 @@ def lymphocytes(
     """
     checkpoint = None
     if resume:
-        if output is None or recipe is not None or preset is not None:
-            raise RunError("A run is resumed from its folder, '--output', by its own recipe; give no other.")
-        checkpoint = Run.open(output).latest_checkpoint()
+        output, checkpoint = resumed_from(_SYSTEM, output, recipe, preset)
         settings = recipe_from_options(LymphocyteRecipe, fields, file=output / RECIPE)
         kept = read_order(output)
         order = replace(

@@ -99,7 +99,7 @@ def segmenter(
     """
     checkpoint = None
     if resume:
-        output, checkpoint = resumed_from(output, recipe, preset)
+        output, checkpoint = resumed_from(_SYSTEM, output, recipe, preset)
         settings = recipe_from_options(SegmenterRecipe, fields, file=output / RECIPE)
         order = _resumed(settings, output, data, woven, tile_pixel_size, licence, generator, corrected, unlabelled)
     else:
@@ -155,7 +155,11 @@ def _resumed(
 
 def _estimate(order: TrainingOrder, settings: SegmenterRecipe) -> int:
     # Woven tiles are prepared as real ones are, so a few of them tell as much as all.
-    few = SegmenterRecipe(**settings.as_json() | {"weave": min(settings.weave, _ENOUGH_TO_TIME)})
+    short: dict[str, Any] = {"weave": min(settings.weave, _ENOUGH_TO_TIME)}
+    if settings.layouts in ("polygons", "mixed"):
+        # Of two with polygons as of sparse tissue, neither may have a nucleus.
+        short["layouts"] = "random"
+    few = SegmenterRecipe(**settings.as_json() | short)
     return tell_estimate(order, _reader(order, few, None)(lambda _: None, lambda: False))
 
 

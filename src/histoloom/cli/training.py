@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from histoloom.cli.interrupts import interrupts
 from histoloom.cli.recipe_options import recipe_from_options, recipe_options
 from histoloom.errors import RunError, Stopped
-from histoloom.jobs.training_order import TrainingOrder, read_order
+from histoloom.jobs.training_order import TrainingOrder, read_order, reads_labels, system_of
 from histoloom.runs import RECIPE, Run
 from histoloom.training.events import (
     CheckpointSaved,
@@ -91,7 +91,7 @@ def _command(name: str) -> Callable[..., int]:
         """
         checkpoint = None
         if resume:
-            output, checkpoint = resumed_from(output, recipe, preset)
+            output, checkpoint = resumed_from(name, output, recipe, preset)
             order = _resumed(name, data, output, tile_pixel_size, licence, fields)
         else:
             if not data:
@@ -126,17 +126,21 @@ def _resumed(
     return TrainingOrder(name, settings, kept.data, size, tuple(licences or kept.licences))
 
 
-def resumed_from(output: Path | None, recipe: Path | None, preset: str | None) -> tuple[Path, Path]:
+def resumed_from(system: str, output: Path | None, recipe: Path | None, preset: str | None) -> tuple[Path, Path]:
     """Return the folder of the run that a line with '--resume' names, and its latest checkpoint.
 
     Raises
     ------
     RunError
-        If the line names no run, a recipe besides, or a run without a checkpoint.
+        If the line names no run, a recipe besides, a run of another system, or one without a checkpoint.
     """
     if output is None or recipe is not None or preset is not None:
         raise RunError("A run is resumed from its folder, '--output', by its own recipe; give no other.")
-    return output, Run.open(output).latest_checkpoint()
+    checkpoint = Run.open(output).latest_checkpoint()
+    trained = system_of(output)
+    if trained is not None and trained != system:
+        raise RunError(f"The run '{output.name}' trains '{trained}'; resume it with 'histoloom train {trained}'.")
+    return output, checkpoint
 
 
 def train_by(
@@ -156,7 +160,8 @@ def train_by(
             if isinstance(event, TrainingStarted):
                 order.remember(output)
             report.on_event(event)
-            unknown = classes_without_a_name(tiles) if isinstance(event, TrainingStarted) else ()
+            has_classes = isinstance(event, TrainingStarted) and reads_labels(order.system)
+            unknown = classes_without_a_name(tiles) if has_classes else ()
             if unknown:
                 report.say(
                     f"The labels have classes that are not known by name ({', '.join(unknown)}); they are trained as "

@@ -118,7 +118,11 @@ def read_critic_data(
     sources += [source for _, source in read]
     of_training, of_held_out = _parted([each for tiles, _ in read for each in tiles], training, held_out, recipe)
     if not of_training or not of_held_out:
-        raise TrainingError("A critic needs at least two woven tiles, one of them to validate on; give more.")
+        part = "validate" if of_training else "train"
+        raise TrainingError(
+            f"No woven tiles are left to {part} on, because each goes where the real tile goes whose look it has; give "
+            "woven tiles with the looks of more real ones."
+        )
     return TrainingData(
         tuple(_said(each.picture, REAL) for each in training),
         _in_turn([_said(each.picture, REAL) for each in held_out], of_held_out),
