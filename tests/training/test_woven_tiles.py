@@ -11,7 +11,7 @@ from PIL import Image
 from tifffile import imread
 
 from histoloom.cli import main
-from histoloom.errors import HistoloomError, Stopped
+from histoloom.errors import HistoloomError, Stopped, TrainingError
 from histoloom.generators.networks.loom import TEXTURE_NUMBERS
 from histoloom.models import NamedLookFacts, TrainingSource, inspect_bundle
 from histoloom.runs import Run
@@ -125,7 +125,9 @@ def test_nuclei_that_vary_more_are_the_texture_weavers_and_no_other_generators(d
     for one, other in zip(plain.woven, varied.woven, strict=True):
         np.testing.assert_array_equal(one.label_map, other.label_map)
         assert not np.array_equal(one.image, other.image)
-    assert woven("small", "small").sources[0].sha256 == woven("small too", "small", nuclear_variety=1).sources[0].sha256
+    with pytest.raises(TrainingError, match="'small' cannot vary nuclei; take 'texture'"):
+        woven("small", "small", nuclear_variety=0.5)
+    assert not (tmp_path / "small").exists()
 
 
 def test_tiles_are_woven_once_and_found_again_without_their_generator(data, models, tmp_path, monkeypatch):

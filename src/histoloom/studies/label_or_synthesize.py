@@ -239,7 +239,9 @@ class _Study:
 
         bounds = (self.recipe.least_weight, self.recipe.largest_weight)
         weights = woven.weights(Critic.load(bundle), bounds, with_reference=with_reference)
-        weights = weights_among_alike(weights, woven.coverage(), self.recipe.weight_groups)
+        groups = min(self.recipe.weight_groups, len(weights) // 2)
+        if groups > 1:
+            weights = weights_among_alike(weights, woven.coverage(), groups)
         write_json(self._runs / self.recipe.helper_cell(helper, seed).name / WEIGHTS, weights.tolist())
         return weights
 

@@ -78,7 +78,7 @@ class LabelOrSynthesizeRecipe(StudyRecipe):
     generator: str = recipe_field("texture", "Generator", "What weaves; 'texture' has learnt nothing from labels.")
     weave: int = recipe_field(20_000, "Weave", "Woven tiles of each seed.", ge=2, le=1_000_000)
     nuclear_variety: float = recipe_field(
-        1.0,
+        0.0,
         "Nuclear variety",
         "How much more woven nuclei vary than those that a weaver finds in a look.",
         ge=0.0,
@@ -207,10 +207,11 @@ GROWING = ("seeds", "arms")
 """Fields that only add cells to a grid, so that a study can go on with more of them."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
-    "paper": {},
+    "paper": {"nuclear_variety": 1.0},
     "small": {
         "architectures": ("hover-unet",), "width": 16, "type_groups": 3, "tile_size": 512, "weave": 192,
-        "layout_side": 256, "steps": 400, "batch_size": 4, "crop_size": 128, "learning_rate": 2e-3,
+        "nuclear_variety": 1.0, "layout_side": 256, "steps": 400, "batch_size": 4, "crop_size": 128,
+        "learning_rate": 2e-3,
         "average_decay": 0.97, "critic_steps": 250, "critic_width": 12, "critic_batch_size": 4,
         "weight_groups": 6, "refiner_preset": "fast look", "refiner_steps": 500, "held_out_share": 0.3,
         "checkpoint_every": 200, "device": "cpu", "precision": "32-true",

@@ -35,7 +35,8 @@ class WovenTilesRecipe(Recipe):
         0.0,
         "Nuclear variety",
         "How much more nuclei vary than those that the weaver finds in a look, which are its darkest: paler, darker, "
-        "and vesicular ones. Only the texture weaver can; 0 is as the look has them, 1 is for learning without labels.",
+        "and vesicular ones. Only the texture weaver can vary them; 0 is as the look has them, 1 is for learning "
+        "without labels.",
         ge=0.0, le=1.0,
     )  # fmt: skip
     looks: Literal["training tiles", "named"] = recipe_field(

@@ -182,6 +182,10 @@ class _Weaving:
     ) -> None:
         self._recipe, self._data, self._reference, self._drawn = recipe, data, generator, drawn
         self._generator, self._header = generator_named(generator), generator_header(generator)
+        if recipe.nuclear_variety > 0 and "vesicular" not in self._generator.recipe_type.model_fields:
+            raise TrainingError(
+                f"The generator '{self._generator.name}' cannot vary nuclei; take 'texture', or a nuclear variety of 0."
+            )
         self._settings = _settings(self._generator, self._header, options)
         self._layouts: LayoutsByIndex = _Layouts(recipe, data) if drawn is None else drawn.with_looks_of(data)
         self._looks = _looks(recipe, data, self._generator)
