@@ -22,6 +22,7 @@ from histoloom.gui.weights_layer import WeightsLayer
 from histoloom.importance.weights import Bounds
 from histoloom.jobs.judge_process import JudgeProcess
 from histoloom.jobs.judged_folder import JudgedFolder, JudgedTile, judge_folder
+from histoloom.jobs.tile_references import CanvasLook, LooksNeededError
 from histoloom.tiles.reading import open_tile
 from histoloom.tiles.sentences import one_line
 
@@ -48,6 +49,8 @@ class FolderWeights(QObject):
     """A `JudgedFolder`."""
     told = Signal(object, str)
     """(level, sentence)."""
+    looks_needed = Signal(str)
+    """A sentence, if nobody has said yet which real tissue the tiles shall be held against."""
 
     _progress = Signal(int, int, int)
 
@@ -74,8 +77,8 @@ class FolderWeights(QObject):
         """Whether tiles are being judged."""
         return self._judging.is_busy
 
-    def judge(self, process: JudgeProcess, critic: Critic, folder: Path, reference: NDArray[np.uint8] | None) -> None:
-        """Judge all tiles of a folder, in place of any others."""
+    def judge(self, process: JudgeProcess, critic: Critic, folder: Path, beside: Path | CanvasLook | None) -> None:
+        """Judge all tiles of a folder, in place of any others; ``beside`` is for critics that compare."""
         self.forget()
         self._number += 1
         stop = self._stop = threading.Event()
@@ -86,7 +89,7 @@ class FolderWeights(QObject):
                 process,
                 critic,
                 folder,
-                reference,
+                beside,
                 partial(self._tell_progress, self._number),
                 stop.is_set,
             ),
@@ -155,6 +158,9 @@ class FolderWeights(QObject):
 
     def _on_failed(self, error: Exception) -> None:
         if isinstance(error, Stopped):
+            return
+        if isinstance(error, LooksNeededError):
+            self.looks_needed.emit(str(error))
             return
         known = isinstance(error, HistoloomError)
         text = str(error) if known else f"Judging failed unexpectedly ({type(error).__name__}: {one_line(error)})."

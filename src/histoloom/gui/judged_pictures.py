@@ -13,6 +13,7 @@ from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.compared_labels import Placing
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.writers import pixel_size_of
+from histoloom.jobs.tile_references import CanvasLook
 from histoloom.layouts import Layout
 from histoloom.models.header import PIXEL_SIZE_TOLERANCE
 from histoloom.tiles.looks import Look
@@ -126,15 +127,38 @@ def canvas_reference(canvas: Canvas, pixel_size: float) -> NDArray[np.uint8] | N
     pixel_size
         µm per pixel that it is rescaled to where it has others.
     """
+    source = _canvas_source(canvas)
+    return None if source is None else reference_pixels(*source, pixel_size)
+
+
+def canvas_look(canvas: Canvas, pixel_size: float, *, is_for_all: bool = False) -> CanvasLook | None:
+    """Return the same with what records know it by, for the tiles of a folder.
+
+    Parameters
+    ----------
+    canvas, pixel_size
+        As of `canvas_reference`.
+    is_for_all
+        As of `CanvasLook`.
+    """
+    source = _canvas_source(canvas)
+    if source is None:
+        return None
+    look = live_weaving_of(canvas).look
+    tile = None if isinstance(look, Look) else source[0]
+    return CanvasLook(reference_pixels(*source, pixel_size), "" if look is None else look.sha256, tile, is_for_all)
+
+
+def _canvas_source(canvas: Canvas) -> tuple[NDArray[np.uint8], float] | None:
     look, tile = live_weaving_of(canvas).look, canvas.tile
     if isinstance(look, Look):
-        return reference_pixels(look.pixels, look.pixel_size, pixel_size)
+        return look.pixels, look.pixel_size
     if tile is None or max(tile.shape) > _MOST_SIDE:
         return None
     level = tile.levels[0]
     if not isinstance(level, np.ndarray):
         level = tile.read()
-    return reference_pixels(level, tile.pixel_size or canvas.layout.pixel_size, pixel_size)
+    return level, tile.pixel_size or canvas.layout.pixel_size
 
 
 def reference_pixels(pixels: NDArray[np.uint8], pixel_size: float, wanted: float) -> NDArray[np.uint8]:

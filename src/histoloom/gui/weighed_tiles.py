@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from histoloom.errors import ImportanceError
 from histoloom.gui.folder_weights import FolderWeights
+from histoloom.gui.judged_folder_words import looks_warning
 from histoloom.gui.judged_pictures import CanvasPicture, pixels_of
 from histoloom.gui.live_weights import JudgedWhole, LiveWeights
 from histoloom.gui.picture_chooser import Judged
 from histoloom.gui.tile_ranking import RankedTile
+from histoloom.gui.weights_histogram import weights_sentence
 from histoloom.importance import (
     ClipRange,
     Decision,
-    Judgement,
     TileWeight,
     clip_bounds,
     effective_sample_size,
@@ -60,7 +61,7 @@ class WeighedTiles:
     def tiles(self) -> list[TileWeight]:
         """The judged tiles with what they count."""
         bounds = self.bounds()
-        return [self._weighed(file, each.judgement, bounds) for file, each in self.judged().items()]
+        return [self._weighed(file, each, bounds) for file, each in self.judged().items()]
 
     def decide(self, files: tuple[str, ...], decision: Decision) -> None:
         """Overrule the critic about some tiles, or (an empty str) take that back."""
@@ -85,6 +86,17 @@ class WeighedTiles:
             return np.array([each.judgement.weight() for each in self._folder.folder.tiles]), "tiles"
         latest = self._weights.latest
         return (np.empty(0), "places") if latest is None else (latest.local_weights, "places")
+
+    def sentence(self, tiles: Sequence[TileWeight]) -> str:
+        """Return in words how what counts is distributed: `tiles`, or the places of a picture."""
+        weights, what = self.distribution()
+        bounds = self.bounds()
+        rejected = 0
+        counted = weights if bounds is None else np.clip(weights, *bounds)
+        if what == "tiles":
+            counted = np.array([each.weight for each in tiles])
+            rejected = sum(each.decision == "reject" for each in tiles)
+        return weights_sentence(weights, counted, what, bounds, rejected, self.effective(tiles))
 
     def bounds(self) -> Bounds | None:
         """Return where weights are cut, or None where that is not known yet."""
@@ -113,6 +125,8 @@ class WeighedTiles:
         with np.errstate(divide="ignore"):
             logits = np.log(weights / ratio)
         sentences = list(verdict(logits, ratio))
+        if self._folder.folder is not None and (warning := looks_warning(self._folder.folder)):
+            sentences.insert(0, warning)
         if tiles and not any(each.weight for each in tiles):
             sentences.append("All tiles are rejected, so nothing is left to learn from; keep some of them.")
         return sentences
@@ -122,9 +136,11 @@ class WeighedTiles:
         judged = self.judged()
         return [self._ranked(each, judged[each.file]) for each in tiles]
 
-    def _weighed(self, file: str, judgement: Judgement, bounds: Bounds | None) -> TileWeight:
+    def _weighed(self, file: str, judged: JudgedWhole | JudgedTile, bounds: Bounds | None) -> TileWeight:
+        judgement = judged.judgement
         clipped = judgement.weight(bounds)
-        tile = TileWeight(file, clipped, judgement.probability_real, judgement.weight())
+        patient = judged.patient if isinstance(judged, JudgedTile) else ""
+        tile = TileWeight(file, clipped, judgement.probability_real, judgement.weight(), patient=patient)
         return tile.decided(self.decisions.get(file, ""), clipped)
 
     def _ranked(self, tile: TileWeight, judged: JudgedWhole | JudgedTile) -> RankedTile:

@@ -18,7 +18,8 @@ from histoloom.gui.comparison import camera_of
 from histoloom.gui.critic_chooser import Critic, critic_title
 from histoloom.gui.critic_on_demand import CriticOnDemand
 from histoloom.gui.folder_weights import FolderWeights
-from histoloom.gui.judged_pictures import CanvasPicture, canvas_reference
+from histoloom.gui.judged_folder_words import judged_words, looks_remark
+from histoloom.gui.judged_pictures import CanvasPicture, canvas_look
 from histoloom.gui.live_weights import JudgedWhole, live_weights_of
 from histoloom.gui.nucleus_weights_list import WeighedNucleus, weighed_nuclei
 from histoloom.gui.one_at_a_time import OneAtATime
@@ -29,10 +30,10 @@ from histoloom.gui.weighed_tiles import WeighedTiles
 from histoloom.gui.weight_under_mouse import WeightUnderMouse
 from histoloom.gui.weights_dock_parts import CLIP_CHOICES, WeightsParts
 from histoloom.gui.weights_exporting import WeightsExporting, weighing_facts
-from histoloom.gui.weights_histogram import weights_sentence
 from histoloom.gui.when_destroyed import when_destroyed
 from histoloom.importance import ClipRange, Decision, TileWeight, WeighingFacts, nucleus_weights
 from histoloom.jobs.judged_folder import JudgedFolder
+from histoloom.jobs.tile_references import CanvasLook
 from histoloom.tiles.sentences import one_line
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class WeightsDock(QScrollArea):
         self._rest.setInterval(_REST_MS)
         self._rest.timeout.connect(self._show_numbers)
         self._has_been_seen = False
+        self._folder_beside_canvas: Path | None = None
+        self._is_refused_export = False
         self._connect()
         self._list_layers()
         self.weights.choose_picture(CanvasPicture())
@@ -122,6 +125,7 @@ class WeightsDock(QScrollArea):
     def decide(self, files: tuple[str, ...], decision: Decision) -> None:
         """Overrule the critic about some tiles, or (an empty str) take that back; exports record it."""
         self.weighed.decide(files, decision)
+        self._forget_refusal()
         self._show_numbers()
 
     def export(self, path: Path) -> None:
@@ -137,7 +141,7 @@ class WeightsDock(QScrollArea):
         self.exporting.save_nuclei(path, list(self.parts.nuclei.listed))
 
     def choose_reference(self, path: Path | None) -> None:
-        """Compare with a real picture from a file, or (None) with the look of the canvas."""
+        """Compare with a real picture, with the tiles of a folder, or (None) with the look of the canvas."""
         self.parts.reference.choose(path)
 
     def train_critic(self) -> None:
@@ -177,7 +181,7 @@ class WeightsDock(QScrollArea):
         parts.into_folder.clicked.connect(self.export_into_folder)
         parts.nuclei_table.clicked.connect(partial(self.exporting.ask_where, "nuclei.csv", self.export_nuclei))
         self.exporting.told.connect(self._tell)
-        self.exporting.failed.connect(self._on_failed)
+        self.exporting.failed.connect(self._on_not_written)
         self.on_demand.trained.connect(self._on_trained)
         self.weights.judged.connect(self._on_judged)
         self.weights.cleared.connect(self._on_cleared)
@@ -185,6 +189,7 @@ class WeightsDock(QScrollArea):
         self.weights.told.connect(self._tell)
         self.folder.judged.connect(self._on_folder)
         self.folder.told.connect(self._on_folder_told)
+        self.folder.looks_needed.connect(self._on_looks_needed)
 
     def _on_shown(self) -> None:
         if self.visibleRegion().isEmpty() or self._has_been_seen:
@@ -242,11 +247,12 @@ class WeightsDock(QScrollArea):
         if problem or critic is None:
             self._tell(Level.ATTENTION, problem)
             return
-        reference = self.parts.reference.pixels
         judges = critic[1].judges
-        if reference is None and judges is not None and judges.reference_size:
-            reference = canvas_reference(self.canvas, critic[1].pixel_size)
-        self.folder.judge(self.weights.process, critic, folder, reference)
+        beside: Path | CanvasLook | None = self.parts.reference.path
+        if beside is None and judges is not None and judges.reference_size:
+            is_for_all = folder == self._folder_beside_canvas
+            beside = canvas_look(self.canvas, critic[1].pixel_size, is_for_all=is_for_all)
+        self.folder.judge(self.weights.process, critic, folder, beside)
         self._enable()
 
     def _on_stop(self) -> None:
@@ -256,8 +262,10 @@ class WeightsDock(QScrollArea):
 
     def _on_reference(self, pixels: NDArray[np.uint8] | None) -> None:
         self.weights.choose_reference(pixels)
-        if isinstance(self.parts.picture.choice, Path):
-            self._judge_folder(self.parts.picture.choice)
+        folder = self.parts.picture.choice
+        if isinstance(folder, Path):
+            self._folder_beside_canvas = folder if self.parts.reference.path is None else None
+            self._judge_folder(folder)
 
     def _critic_size(self) -> float | None:
         critic = self.parts.critic.critic
@@ -271,6 +279,7 @@ class WeightsDock(QScrollArea):
     def _use_clip(self, clip: ClipRange) -> None:
         self.weighed.clip = clip
         self.weights.choose_clip(clip)
+        self._forget_refusal()
         self._show_numbers()
         if self.folder.shown is not None:
             self.folder.show_bounds(self.weighed.bounds())
@@ -281,12 +290,12 @@ class WeightsDock(QScrollArea):
         self._tell(Level.OK, f"{whole.title}: judged, the latest part in {whole.seconds * 1000:.0f} ms.")
 
     def _on_folder(self, folder: JudgedFolder) -> None:
-        words = f"All {len(folder.tiles):,} tiles of '{folder.path.name}' were judged."
-        level = Level.OK
-        if folder.problems:
-            words, level = f"{words[:-1]} but {len(folder.problems):,}: {folder.problems[0]}", Level.ATTENTION
         self.weighed.decisions = dict(folder.decisions)
-        self._tell(level, words)
+        self._tell(*judged_words(folder))
+        self._show_numbers()
+
+    def _on_looks_needed(self, sentence: str) -> None:
+        self.parts.card.show_status(Level.ATTENTION, sentence, "Real tiles…", self.parts.reference.ask_folder)
         self._show_numbers()
 
     def _on_folder_told(self, level: Level, text: str) -> None:
@@ -308,7 +317,7 @@ class WeightsDock(QScrollArea):
         weights, what = weighed.distribution()
         tiles = weighed.tiles
         bounds, decided = weighed.bounds(), len(weighed.decisions)
-        self.parts.histogram.show_weights(weights, weights_sentence(weights, what, bounds, weighed.effective(tiles)))
+        self.parts.histogram.show_weights(weights, weighed.sentence(tiles))
         self.parts.show_clip(weighed.clip, bounds)
         self.parts.show_verdict(weighed.verdict(tiles))
         self.parts.ranking.show_tiles(weighed.ranked(tiles), f"{decided:,} decided by hand" if decided else "")
@@ -326,13 +335,22 @@ class WeightsDock(QScrollArea):
         self._enable()
 
     def _facts(self) -> WeighingFacts:
-        return weighing_facts(self.parts.critic.critic, self.clip)
+        return weighing_facts(self.parts.critic.critic, self.clip, looks_remark(self.folder.folder))
 
     def _on_trained(self, path: Path) -> None:
         critic = self.parts.critic.add_file(path)
         if critic is not None:
             words = f"'{critic_title(path)}' is trained; judge with it, or choose it later."
             self.parts.card.show_status(Level.OK, words, "Use it", partial(self.parts.critic.choose, critic))
+
+    def _on_not_written(self, error: Exception) -> None:
+        self._on_failed(error)
+        self._is_refused_export = True
+
+    def _forget_refusal(self) -> None:
+        """Take back what was said of a table that could not be written, where its weights are others now."""
+        if self._is_refused_export and self.folder.folder is not None:
+            self._tell(*judged_words(self.folder.folder))
 
     def _on_failed(self, error: Exception) -> None:
         known = isinstance(error, HistoloomError)
@@ -346,6 +364,7 @@ class WeightsDock(QScrollArea):
         self.parts.stop.setVisible(self.folder.is_judging)
 
     def _tell(self, level: Level, text: str) -> None:
+        self._is_refused_export = False
         self.parts.card.show_status(level, text)
 
 

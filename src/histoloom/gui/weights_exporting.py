@@ -74,8 +74,17 @@ class WeightsExporting(QObject):
         self.told.emit(Level.OK, f"'{target.name}' was written to '{target.parent}'.")
 
 
-def weighing_facts(critic: Critic | None, clip: ClipRange) -> WeighingFacts:
-    """Return what a table says of how its weights came about."""
+def weighing_facts(critic: Critic | None, clip: ClipRange, remark: str = "") -> WeighingFacts:
+    """Return what a table says of how its weights came about.
+
+    Parameters
+    ----------
+    critic, clip
+        Who judged, and where weights are cut.
+    remark
+        What is to be heeded about how it judged; stands in brackets behind its name.
+    """
     if critic is None:
         return WeighingFacts(clip=clip.as_text())
-    return WeighingFacts(critic[0].name, critic[1].weights_sha256, clip.as_text())
+    name = f"{critic[0].name} ({remark})" if remark else critic[0].name
+    return WeighingFacts(name, critic[1].weights_sha256, clip.as_text())

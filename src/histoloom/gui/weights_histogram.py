@@ -144,27 +144,43 @@ def _place(weight: float) -> float:
     return float(np.clip(np.log2(weight), -_REACH, _REACH)) if np.isfinite(weight) else _REACH
 
 
-def weights_sentence(weights: NDArray[np.float64], what: str, bounds: Bounds | None, effective: float | None) -> str:
-    """Return what a histogram shows, in words.
+def weights_sentence(
+    weights: NDArray[np.float64],
+    counted: NDArray[np.float64],
+    what: str,
+    bounds: Bounds | None,
+    rejected: int = 0,
+    effective: float | None = None,
+) -> str:
+    """Return in words what counts how much.
 
     Parameters
     ----------
     weights
-        As they are before they are cut.
+        As they are before they are cut, and before anything is decided by hand.
+    counted
+        What counts, after both.
     what
         What has them, in the plural, such as ``"tiles"``.
     bounds
         Where they are cut.
+    rejected
+        How many are rejected by hand.
     effective
         How many equally weighted ones they are worth, or None where that means nothing.
     """
     if not len(weights):
         return ""
-    half, double = float((weights < 0.5).mean()), float((weights > 2).mean())
+    all_of = f"{len(weights):,} {what if len(weights) != 1 else what.removesuffix('s')}"
+    if rejected == len(weights):
+        return f"{all_of}: none counts, because all are rejected." if rejected > 1 else f"{all_of}: it is rejected."
+    half, double = float((counted < 0.5).mean()), float((counted > 2).mean())
     words = (
-        f"{len(weights):,} {what}: {half:.0%} count less than half, {double:.0%} more than double; the median weight "
-        f"is {weight_words(float(np.median(weights)))}."
+        f"{all_of}: {half:.0%} count less than half, {double:.0%} more than double; the median weight "
+        f"is {weight_words(float(np.median(counted)))}."
     )
+    if rejected:
+        words += f" {rejected:,} {'is' if rejected == 1 else 'are'} rejected."
     if bounds is not None:
         cut = float(((weights < bounds[0]) | (weights > bounds[1])).mean())
         words += f" {cut:.0%} are cut to {weight_words(bounds[0])} or {weight_words(bounds[1])}."

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from histoloom.errors import HistoloomError, ImportanceError, Stopped
 from histoloom.importance import Decision, Judgement, read_weights
 from histoloom.jobs.judge_process import JudgeProcess, Order
+from histoloom.jobs.tile_references import CanvasLook, HeldAgainst, TileReferences
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE
 from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
 from histoloom.models import BundleHeader
@@ -42,6 +43,10 @@ class JudgedTile:
         µm per pixel.
     is_labelled
         Whether it has labels, without which nothing is learnt from it.
+    patient
+        Whose tissue it is woven after, where that is known; else empty.
+    is_beside_other_look
+        Whether its record names another look than what it was held against.
     """
 
     file: str
@@ -50,6 +55,8 @@ class JudgedTile:
     thumbnail: NDArray[np.uint8]
     pixel_size: float
     is_labelled: bool
+    patient: str = ""
+    is_beside_other_look: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,22 +70,36 @@ class JudgedFolder:
     tiles
         Those that could be judged.
     problems
-        Sentences about those that could not, and about the table of an earlier weighing if that is of no use.
+        Sentences about those that could not.
     decisions
         What was decided by hand about tiles, as the table of an earlier weighing tells.
+    table_problem
+        A sentence if that table is of no use, else empty.
+    beside
+        What people call the real tissue that all were held against; empty for critics that do not compare.
+    is_beside_one
+        Whether that is the same picture for all.
     """
 
     path: Path
     tiles: tuple[JudgedTile, ...]
     problems: tuple[str, ...] = ()
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    table_problem: str = ""
+    beside: str = ""
+    is_beside_one: bool = False
+
+    @property
+    def beside_other_looks(self) -> int:
+        """How many tiles were held against another look than the one that their records name."""
+        return sum(each.is_beside_other_look for each in self.tiles)
 
 
 def judge_folder(
     process: JudgeProcess,
     critic: tuple[Path, BundleHeader],
     folder: Path,
-    reference: NDArray[np.uint8] | None = None,
+    beside: Path | CanvasLook | None = None,
     on_progress: Callable[[int, int], object] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> JudgedFolder:
@@ -92,8 +113,9 @@ def judge_folder(
         Its file and header.
     folder
         As `histoloom.layouts.tile_folders.open_tile_folder` takes it.
-    reference
-        A real picture for critics that compare with one, RGB ``uint8 (H, W, 3)``.
+    beside
+        Real tissue for critics that compare: a tile, a folder of tiles, or the look of the canvas; see
+        `TileReferences`.
     on_progress
         Told how many tiles are done, and of how many; called in this thread.
     should_stop
@@ -103,12 +125,17 @@ def judge_folder(
     ------
     TileError, LayoutError
         If it is no folder of tiles.
+    LooksNeededError
+        If the critic compares, and nobody has said with what.
     ImportanceError
         If none of them could be judged; the sentence is that of the first.
     Stopped
         If somebody asked for that.
     """
     opened = open_tile_folder(folder, labels_required=False)
+    judges = critic[1].judges
+    compares = judges is not None and judges.reference_size > 0
+    references = TileReferences(opened, beside) if compares else None
     tiles: list[JudgedTile] = []
     problems: list[str] = []
     for done, pair in enumerate(opened.pairs):
@@ -117,7 +144,7 @@ def judge_folder(
         if on_progress is not None:
             on_progress(done, len(opened.pairs))
         try:
-            tiles.append(_judged(process, critic, opened, pair, reference))
+            tiles.append(_judged(process, critic, opened, pair, references))
         except Stopped:
             raise
         except HistoloomError as error:
@@ -126,14 +153,23 @@ def judge_folder(
         first = problems[0] if problems else "it has no pictures"
         raise ImportanceError(f"No tile of '{opened.path.name}' could be judged; the first one says: {first}")
     decisions: dict[str, Decision] = {}
+    table_problem = ""
     if (opened.path / WEIGHTS).is_file():
         try:
             files = {each.file for each in tiles}
             earlier = read_weights(opened.path / WEIGHTS)
             decisions = {each.file: each.decision for each in earlier if each.decision and each.file in files}
         except ImportanceError as error:
-            problems.append(str(error))
-    return JudgedFolder(opened.path, tuple(tiles), tuple(problems), decisions)
+            table_problem = str(error)
+    return JudgedFolder(
+        opened.path,
+        tuple(tiles),
+        tuple(problems),
+        decisions,
+        table_problem,
+        "" if references is None else references.title,
+        references is not None and references.is_one,
+    )
 
 
 def _judged(
@@ -141,9 +177,10 @@ def _judged(
     critic: tuple[Path, BundleHeader],
     folder: TileFolder,
     pair: TilePair,
-    reference: NDArray[np.uint8] | None,
+    references: TileReferences | None,
 ) -> JudgedTile:
     path, header = critic
+    against: HeldAgainst | None = None if references is None else references.of(pair)
     sees_layout = header.judges is not None and header.judges.sees != "picture"
     if sees_layout:
         tile, layout = folder.open(pair.id)
@@ -154,6 +191,7 @@ def _judged(
             raise ImportanceError("It is too large to be a tile; cut it into tiles of at most 8192 pixels a side.")
         pixel_size = folder.pixel_size or tile.pixel_size or header.pixel_size
         pixels = tile.read()
+    reference = None if against is None else against.pixels
     judgement, _ = process.judge(Order(path, pixels, pixel_size, reference, layout))
     return JudgedTile(
         pair.image_path.name,
@@ -162,6 +200,8 @@ def _judged(
         thumbnail_of(pixels),
         pixel_size or DEFAULT_PIXEL_SIZE,
         pair.labels is not None,
+        (pair.patient or "") if against is None else against.patient,
+        against is not None and against.is_other_look,
     )
 
 
