@@ -89,9 +89,12 @@ def test_a_critic_is_trained_on_demand_and_can_be_chosen_where_weights_are_shown
     dock.recipe.form.recipe = SMALL
     dock.woven.form.fields["weave"].value = 2
     dock.woven.form.fields["layout_side"].value = 128
+    sentences: list[str] = []
+    dock.session.changed.connect(lambda _: sentences.append(dock.card.text))
     dock.start.click()
     qtbot.waitUntil(lambda: dock.session.status is not None and not dock.session.status.is_active, timeout=PATIENCE_MS)
     assert dock.session.status.state == "finished", dock.card.text
+    assert any("'critic-run' is starting: 0 of 2 tiles are woven." in each for each in sentences), sentences
     run = dock.session.run
     assert run.run.recipe["weave"] == 2
     assert "loss" in dock.curves.losses.text

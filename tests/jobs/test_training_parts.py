@@ -18,11 +18,13 @@ from histoloom.jobs.frozen_tiles import LabelledTile, freeze_tiles, pieces
 from histoloom.jobs.training_estimate import words_of_duration
 from histoloom.jobs.training_order import TrainingOrder, read_order, system_of
 from histoloom.jobs.training_series import TrainingSeries
+from histoloom.jobs.woven_so_far import woven_so_far
 from histoloom.layouts import Layout, Nucleus, Outline
 from histoloom.layouts.tile_folders import open_tile_folder
 from histoloom.runs import Run
 from histoloom.tiles.tile import Tile
 from histoloom.training.events import StepsDone, TrainingStarted, Validated, event_as_json
+from histoloom.training.systems.critic_recipe import CriticRecipe
 from histoloom.training.systems.mode_seeking_recipe import ModeSeekingRecipe
 from histoloom.training.systems.pix2pix_recipe import Pix2PixRecipe
 
@@ -235,3 +237,20 @@ def test_a_request_is_a_file_that_can_be_taken_back(tmp_path: Path):
 )
 def test_durations_are_said_as_people_do(seconds: float, words: str):
     assert words_of_duration(seconds) == words
+
+
+def test_a_training_that_weaves_tells_how_far_it_is(tmp_path: Path):
+    run = tmp_path / "run"
+    assert woven_so_far(run) == (0, 0)
+    TrainingOrder("critic", CriticRecipe(weave=4), (tmp_path,)).write(run)
+    assert woven_so_far(run) == (0, 4)
+    for name in ("training/woven_00000_seed1", "training/woven_00001_seed2", "held_out/woven_00000_seed3"):
+        path = run / "start" / "woven" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    half_written = run / "start" / "woven" / "training" / ".woven_00002_seed4-x"
+    half_written.mkdir()
+    (half_written / "woven_00002_seed4.png").write_bytes(b"")
+    assert woven_so_far(run) == (3, 4)
+    (run / "recipe.json").write_text("[]")
+    assert woven_so_far(run) == (0, 0)

@@ -13,6 +13,7 @@ from histoloom.jobs.recent_runs import recent_runs, remember_run
 from histoloom.jobs.training_order import TrainingOrder, read_order
 from histoloom.jobs.training_process import TrainingProcess
 from histoloom.jobs.training_series import TrainingSeries
+from histoloom.jobs.woven_so_far import woven_so_far
 from histoloom.runs import EVENTS, RECIPE, Run
 from histoloom.training.events import (
     CheckpointSaved,
@@ -236,6 +237,9 @@ class TrainingRun:
         go_on = f"resume it from step {self._checkpoint:,}" if self._checkpoint else "start it again in a new folder"
         match state:
             case "starting":
+                woven, wanted = woven_so_far(self.folder)
+                if woven < wanted:
+                    return f"'{name}' is starting: {woven:,} of {wanted:,} tiles are woven."
                 return f"'{name}' is starting: reading tiles and building networks."
             case "training":
                 return f"'{name}' trains: {reached}."
