@@ -117,6 +117,43 @@ def test_decisions_made_by_hand_stay_when_tiles_are_weighed_anew(folder, capsys)
     assert "1 decision made by hand was kept" in capsys.readouterr().err
 
 
+def test_decisions_about_tiles_that_are_gone_are_told(folder, capsys):
+    table = ["file,weight,decision", "tile_seed0.png,1,keep", "gone.png,1,reject", "lost.png,1,keep", "left.png,1,"]
+    Path("weights.csv").write_text("\n".join(table) + "\n")
+
+    assert main(["weigh", "woven", "--critic", "plain.safetensors", "-o", "weights.csv"]) == 0
+
+    said = capsys.readouterr().err
+    assert "2 decisions about tiles that are no longer in the folder" in said
+    assert "'gone.png' (reject), 'lost.png' (keep);" in said
+    assert "1 decision made by hand was kept" in said
+
+
+def test_a_picture_that_another_of_its_name_keeps_out_is_told(folder, capsys):
+    Image.fromarray(tissue_picture((SIDE, SIDE), seed=50)).save("woven/tile_seed0.tif")
+
+    assert main(["weigh", "woven", "--critic", "plain.safetensors", "-o", "weights.csv"]) == 0
+
+    assert len(rows("weights.csv")) == 3
+    assert "'tile_seed0.tif' was left out, because 'tile_seed0.png' has the same name" in capsys.readouterr().err
+
+
+def test_tiles_without_tissue_are_named_and_do_not_outweigh_others(folder, capsys):
+    for name, level in (("white", 255), ("black", 0)):
+        Image.fromarray(np.full((SIDE, SIDE, 3), level, np.uint8)).save(f"woven/{name}.png", dpi=(50800, 50800))
+    judges = {"slope": 0.001, "intercept": 6.0}
+    small_discriminator(folder / "fond.safetensors", recipe={"reference_size": 0}, judges=judges)
+    line = ["weigh", "woven", "--critic", "fond.safetensors", "-o", "weights.csv"]
+
+    for more in ([], ["--clip", "2,500"]):
+        assert main([*line, *more]) == 0
+
+        weights = {row["file"]: float(row["weight"]) for row in rows("weights.csv")}
+        assert weights["white.png"] == weights["black.png"] == 1.0
+        assert weights["tile_seed0.png"] > 100
+        assert "'black.png', 'white.png' show hardly any tissue" in capsys.readouterr().err
+
+
 def test_a_critic_that_sees_layouts_takes_those_beside_the_tiles(folder):
     small_discriminator(folder / "layouts.safetensors", "pix2pix")
 
@@ -133,6 +170,7 @@ def test_a_critic_that_sees_layouts_takes_those_beside_the_tiles(folder):
             ["--critic", "comparing.safetensors", "--reference", "woven/tile_seed0.png"],
             "The reference is the picture its",
         ),
+        (["--critic", "comparing.safetensors", "--reference", "white.png"], "The reference shows no tissue"),
         (["--critic", "comparing.safetensors", "--reference", "nowhere"], "The reference 'nowhere' does not exist"),
         (["--critic", "comparing.safetensors", "--reference", "empty"], "The folder 'empty' holds no tiles"),
         (["--critic", "nobody"], "There is no critic called 'nobody'"),
@@ -148,6 +186,7 @@ def test_a_critic_that_sees_layouts_takes_those_beside_the_tiles(folder):
 )
 def test_what_cannot_be_weighed_is_one_sentence_and_writes_nothing(folder, capsys, changes, sentence):
     (folder / "empty").mkdir()
+    Image.new("RGB", (SIDE, SIDE), "white").save(folder / "white.png")
     line = ["weigh", "woven", *changes] + ([] if "-o" in changes else ["-o", "weights.csv"])
 
     assert main(line) == 1

@@ -76,6 +76,14 @@ def test_a_discriminator_that_ranks_the_wrong_way_is_taken_for_blind():
     assert probabilities(found.intercept) == pytest.approx(is_real.mean(), abs=0.01)
 
 
+@pytest.mark.parametrize("logit", [0.0, 0.1, -7.3])
+def test_a_discriminator_that_says_the_same_of_all_is_taken_for_blind(logit):
+    found = fit_calibration(np.full(3000, logit), np.arange(3000) % 3 == 0)
+
+    assert found.slope == 0.0
+    assert probabilities(found.intercept) == pytest.approx(1 / 3, abs=0.001)
+
+
 @settings(max_examples=30)
 @given(st.floats(0.01, 20.0), st.floats(-5.0, 5.0))
 def test_calibration_keeps_the_order_of_logits(slope, intercept):
@@ -101,6 +109,10 @@ def test_the_reliability_curve_tells_what_is_said_and_what_is_true():
         (lambda: fit_calibration([0.0, 1.0], [False, False]), "There are no real tiles"),
         (lambda: fit_calibration([0.0, 1.0], [False]), "2 values and 1 marks"),
         (lambda: fit_calibration([0.0, np.nan], [True, False]), "A logit is no finite number"),
+        (lambda: fit_calibration([0.0, 1.0], [True, np.nan]), "A mark of what is real is neither true nor false"),
+        (lambda: fit_calibration([0.0, 1.0], [1, 2]), "A mark of what is real is neither true nor false"),
+        (lambda: fit_calibration(["a", "b"], [True, False]), "must be numbers"),
+        (lambda: verdict(["a"], 1.0), "must be numbers"),
         (lambda: reliability_curve([0.5, 1.1], [True, False]), "no number in 0 to 1; give probabilities, not logits"),
         (lambda: verdict([], 1.0), "no tiles to weigh"),
         (lambda: verdict([np.nan], 1.0), "A logit is not a number"),
@@ -147,3 +159,10 @@ def test_probabilities_that_are_off_are_said_to_be():
     odds, is_real = samples(2000)
 
     assert any("probabilities are off by" in each for each in verdict(6.0 * odds, 1.0, is_real))
+
+
+@pytest.mark.parametrize("logit", [np.log(400.0), 80.0, np.inf])
+def test_weights_that_are_large_for_all_are_remarked_on(logit):
+    (sentence,) = verdict(np.full(40, logit))
+
+    assert "nearly all weights are large and say nothing; calibrate it again" in sentence

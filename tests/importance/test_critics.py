@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from histoloom.errors import BundleError, HistoloomError, ImportanceError
+from histoloom.errors import BundleError, HistoloomError, ImportanceError, LookError
 from histoloom.importance import Judgement, nucleus_weights
 from histoloom.importance.critic import Critic
 from histoloom.importance.networks import JUDGES, register_judge
@@ -127,12 +127,43 @@ def test_calibration_and_ratio_of_the_header_are_applied(folder, plain):
 
 def test_the_reference_decides(comparing):
     picture = tissue_picture((120, 120))
-    pale = np.full((100, 100, 3), 240, np.uint8)
+    pale = 255 - (255 - tissue_picture((100, 100), seed=4)) // 2
 
     one = comparing.judge(picture, 0.5, reference=tissue_picture((100, 100), seed=4))
     two = comparing.judge(picture, 0.5, reference=pale)
 
     assert not np.allclose(one.logits, two.logits)
+
+
+@pytest.mark.parametrize("critic", ["critic", "refiner", "loom"], indirect=True)
+@pytest.mark.parametrize("level", [0, 10, 240, 255])
+def test_a_reference_without_tissue_is_refused(critic, level):
+    needs = {**what_it_needs(critic, (120, 120)), "reference": np.full((110, 120, 3), level, np.uint8)}
+
+    with pytest.raises(LookError, match="The reference shows no tissue"):
+        critic.judge(tissue_picture((120, 120)), 0.5, **needs)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1, 0), (7, 91), (123, 45), (200, 200)])
+def test_a_reference_that_holds_the_picture_anywhere_is_refused(comparing, place):
+    real = tissue_picture((300, 300), seed=6)
+    cut = real[place[0] : place[0] + 100, place[1] : place[1] + 100]
+    other = cut.copy()
+    other[50, 50, 2] ^= 1
+
+    for image, reference in ((cut, real), (real, cut)):
+        with pytest.raises(ImportanceError, match="is the picture itself, or holds it"):
+            comparing.judge(image, 0.5, reference=reference)
+    assert comparing.judge(other, 0.5, reference=real).shape == (100, 100)
+
+
+def test_blank_tissue_beside_a_reference_that_has_some_is_judged(comparing):
+    real = tissue_picture((260, 260), seed=6)
+    real[100:230, 100:230] = 245
+
+    judged = comparing.judge(np.full((110, 110, 3), 245, np.uint8), 0.5, reference=real)
+
+    assert np.isfinite(judged.weight())
 
 
 PICTURE = tissue_picture((120, 130))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histoloom.errors import ImportanceError, WriteError
+from histoloom.errors import ImportanceError, TrainingError, WriteError
 from histoloom.importance import TileWeight, WeighingFacts, decided_weight, read_weights, rows_of, write_weights
 from histoloom.importance.weights_table import COLUMNS, with_decisions
 from histoloom.training.tile_weights import read_tile_weights
@@ -42,6 +42,24 @@ def test_trainings_read_the_table(tmp_path):
     weights = read_tile_weights(tmp_path / "weights.csv", pictures)
 
     assert weights == {"one": 2.0, "two": 0.0, "three": 1.0}
+
+
+def test_decisions_written_into_the_table_by_hand_overrule_weights_in_trainings(tmp_path):
+    table = tmp_path / "weights.csv"
+    rows = ["one.png,4,reject", "two.png,4,down-weight", "three.png,0.1,keep", "four.png,4,keep", "five.png,4,"]
+    table.write_text("\n".join(["file,weight,decision", *rows]) + "\n")
+    pictures = {name: tmp_path / f"{name}.png" for name in ("one", "two", "three", "four", "five")}
+
+    assert read_tile_weights(table, pictures) == {"one": 0.0, "two": 0.2, "three": 1.0, "four": 4.0, "five": 4.0}
+
+    table.write_text(table.read_text().replace("reject", "banana"))
+    with pytest.raises(TrainingError, match=r"The decision 'banana' about 'one\.png' in 'weights\.csv'"):
+        read_tile_weights(table, pictures)
+
+
+def test_a_decision_that_nobody_can_make_is_refused():
+    with pytest.raises(ImportanceError, match="The decision 'banana' is unknown"):
+        decided_weight(1.0, "banana")
 
 
 def test_a_table_of_files_and_weights_alone_is_read(tmp_path):
@@ -100,6 +118,7 @@ def test_a_tile_with_two_rows_is_refused():
         ([], "There are no tiles to write"),
         ([TileWeight("one.png", 0.0), TileWeight("two.png", 0.0)], "All 2 tiles are rejected"),
         ([TileWeight("one.png", math.inf)], "The weight inf of 'one.png' is no number from 0; clip the weights"),
+        ([TileWeight("one.png", 1e7)], "The weight 1e[+]07 of 'one.png' is above 1,000,000.* clip the weights"),
         ([ROWS[0], ROWS[0]], "two rows for 'one.png'"),
     ],
 )
@@ -113,10 +132,12 @@ def test_what_no_training_could_use_is_not_written(tmp_path, rows, sentence):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("file,importance\none.png,1\n", "has no column 'weight'"),
-        ("file,weight\none.png,many\n", "'many' in the row of 'one.png'"),
-        ("file,weight\none.png,-1\n", "The weight of 'one.png' in 'weights.csv' is no number from 0"),
+        ("file,importance\none.png,1\n", "has no columns 'file' and 'weight'"),
+        ("file,weight\none.png,many\n", "The weight 'many' of 'one.png'"),
+        ("file,weight\none.png,-1\n", "The weight '-1' of 'one.png' in 'weights.csv' is no number from 0"),
         ("file,weight\none.png\n", "is no number from 0"),
+        ("file,weight\none.png,1e30\n", r"The weight 1e\+30 of 'one.png' in 'weights.csv' is above 1,000,000"),
+        ("file,weight,raw_weight\none.png,1,many\n", "'many' in the row of 'one.png'"),
         ("file,weight,decision\none.png,1,perhaps\n", "The decision 'perhaps' about 'one.png'"),
         ("file,weight\none.png,1\n\x00", "is no number from 0|cannot be read"),
     ],

@@ -251,3 +251,10 @@ def test_what_is_missing_on_the_line_is_said_in_a_sentence(universal, tmp_path, 
     assert "holds a segmenter and not a classifier" in capsys.readouterr().err
     assert main(["train", "lymphocytes", "--estimate", "--resume", "-o", str(universal)]) == 0
     assert json.loads(capsys.readouterr().out)["memory_bytes"] > 0
+
+
+@pytest.mark.parametrize("least", ["nan", "-0.1", "1.5"])
+def test_a_least_probability_that_is_none_is_refused(tmp_path, capsys, least):
+    line = ["lymphocytes", "x.png", "--classifier", "nobody", "-o", str(tmp_path / "out"), "--least", least]
+    assert main(line) == 1
+    assert f"A probability of {least} is not possible" in capsys.readouterr().err

@@ -46,7 +46,7 @@ def lymphocytes(
         CSV file with the columns y and x, in pixels of the one picture that is given: the table is of these (default:
         of the map's peaks).
     least
-        Lower peaks are not listed.
+        Lower peaks are not listed; in 0..1.
     pixel_size
         µm per pixel of the pictures (default: what each says, else the classifier's own).
     """
@@ -57,6 +57,10 @@ def lymphocytes(
         raise RecipeError("Points are of one picture; give one, or leave '--points' out.")
     if pixel_size is not None and not 0.01 <= pixel_size <= 100.0:
         raise RecipeError(f"A pixel size of {pixel_size:g} µm is not possible; give a number such as 0.25.")
+    if not 0.0 <= least <= 1.0:
+        raise RecipeError(
+            f"A probability of {least:g} is not possible; give '--least' a number in 0 to 1, such as 0.5."
+        )
     given = None if points is None else _read_points(points)
     # Late, because importing torch takes seconds and a mistake in the line should not wait for it.
     from histoloom.segmenters.lymphocytes import LymphocyteClassifier

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from histoloom.errors import ImportanceError
-from histoloom.importance.weights import effective_sample_size, logit_weights
+from histoloom.importance.weights import as_numbers, effective_sample_size, logit_weights
 
 _NEAR = 1.15
 """Weights within this factor are the same to the eye."""
@@ -19,6 +19,7 @@ _FEWEST = 5
 """Of fewer weights nothing is said: one that is 1 by chance tells nothing of a critic."""
 
 _COLLAPSED_SHARE, _COLLAPSED_MEDIAN = 0.1, 0.05
+_RUNAWAY_MEDIAN = 20.0
 _LARGEST_ERROR = 0.1
 _LARGEST_LOGIT = 500.0
 
@@ -77,12 +78,14 @@ def fit_calibration(logits: ArrayLike, is_real: ArrayLike) -> Calibration:
     Returns
     -------
     Calibration
-        Its slope is never below 0: a discriminator that ranks the wrong way is taken for a blind one.
+        Its slope is never below 0: a discriminator that ranks the wrong way is taken for a blind one, whose slope is 0,
+        as that of one which says the same of all samples.
 
     Raises
     ------
     ImportanceError
-        If they differ in number, there are none of one sort, or a logit is not a finite number.
+        If they differ in number, there are none of one sort, a logit is not a finite number, or a mark of what is real
+        is neither true nor false.
     """
     from scipy.optimize import minimize
 
@@ -95,7 +98,9 @@ def fit_calibration(logits: ArrayLike, is_real: ArrayLike) -> Calibration:
     reals, wovens = int(real.sum()), int((~real).sum())
     # Not quite 1 and 0, or samples that a line separates would ask for an infinite slope.
     targets = np.where(real, (reals + 1.0) / (reals + 2.0), 1.0 / (wovens + 2.0))
-    middle, spread = float(given.mean()), float(given.std()) or 1.0
+    if np.ptp(given) == 0:
+        return Calibration(0.0, math.log(targets.mean() / (1.0 - targets.mean())))
+    middle, spread = float(given.mean()), float(given.std())
     standard = (given - middle) / spread
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -167,7 +172,7 @@ def verdict(logits: ArrayLike, ratio: float = 1.0, is_real: ArrayLike | None = N
     ImportanceError
         If there is no woven tile, a logit is not a number, or the ratio is not possible.
     """
-    given = np.asarray(logits, np.float64).ravel()
+    given = as_numbers(logits, "Logits").ravel()
     if is_real is not None:
         given, real = _samples(logits, is_real)
     else:
@@ -204,6 +209,11 @@ def _sentences_about(weights: NDArray[np.float64], ratio: float) -> list[str]:
             f"Nearly all weights are {ratio:.3g}, the ratio of woven to real samples itself, so the critic's prior is "
             "another one than its ratio says; calibrate it on as many woven and real tiles as the ratio tells."
         ]
+    if np.median(weights) > _RUNAWAY_MEDIAN:
+        return [
+            "The critic takes most woven tiles for far more real than real ones, so nearly all weights are large and "
+            "say nothing; calibrate it again on held-out tiles like these, or clip the weights."
+        ]
     return []
 
 
@@ -213,7 +223,10 @@ def _near(weights: NDArray[np.float64], value: float) -> bool:
 
 
 def _samples(values: ArrayLike, is_real: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    given, real = np.asarray(values, np.float64).ravel(), np.asarray(is_real, bool).ravel()
+    given, marks = as_numbers(values, "Logits and probabilities").ravel(), as_numbers(is_real, "Marks").ravel()
+    if not np.isin(marks, (0.0, 1.0)).all():
+        raise ImportanceError("A mark of what is real is neither true nor false; give one of them for each value.")
+    real = marks.astype(bool)
     if given.shape != real.shape:
         raise ImportanceError(
             f"There are {len(given)} values and {len(real)} marks of what is real; give one mark for each value."

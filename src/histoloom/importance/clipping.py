@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from histoloom.errors import ImportanceError
-from histoloom.importance.weights import Bounds, check_bounds
+from histoloom.importance.weights import Bounds, as_numbers, check_bounds
 
 PUBLISHED_BOUNDS: Bounds = (0.2, 2.0)
 """To which the authors' code clips; the paper does not say that weights are clipped."""
 
+_KINDS = ("none", "range", "quantiles")
 _QUANTILES = (0.05, 0.95)
 _RANGE = re.compile(r"\s*(?:(quantiles)\s*)?([0-9.eE+-]+)\s*,\s*([0-9.eE+-]+|inf)\s*")
 
@@ -41,7 +42,9 @@ class ClipRange:
     high: float = float("inf")
 
     def __post_init__(self) -> None:
-        """Check the ends."""
+        """Check kind and ends."""
+        if self.kind not in _KINDS:
+            raise ImportanceError(f"Weights cannot be clipped by '{self.kind}'; choose 'none', 'range' or 'quantiles'.")
         if self.kind == "range":
             check_bounds((self.low, self.high))
         if self.kind == "quantiles" and not 0.0 <= self.low < self.high <= 1.0:
@@ -121,7 +124,7 @@ def clip_bounds(weights: ArrayLike, option: ClipRange) -> Bounds | None:
         return None
     if option.kind == "range":
         return option.low, option.high
-    given = np.asarray(weights, np.float64).ravel()
+    given = as_numbers(weights, "Weights").ravel()
     if not given.size or np.isnan(given).any():
         raise ImportanceError("Quantiles of weights need weights, and all of them numbers; weigh some tiles first.")
     # Nearest, because between a weight and an infinite one there is nothing to interpolate.

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from histoloom.errors import BundleError, ImportanceError
+from histoloom.errors import BundleError, ImportanceError, LookError
 from histoloom.importance.judgement import Judgement
 from histoloom.importance.networks import build_judge
 from histoloom.layouts import Layout
 from histoloom.models import BUNDLE_SUFFIX, Bundle, bundle_path, check_shipped, load_bundle
 from histoloom.models.header import PIXEL_SIZE_TOLERANCE, JudgementFacts
+from histoloom.tiles.looks import shows_tissue
 from histoloom.window import Window
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Critic:
             If the picture is of another form or pixel size or too small, what the critic needs is missing or does not
             fit, the reference is the picture itself, or the critic gives no numbers.
         LookError
-            If the reference shows no tissue where its stains are wanted.
+            If the reference shows no tissue.
         ConditionError
             If the layout has classes that the critic does not know.
         """
@@ -184,6 +185,11 @@ class Critic:
         if self._reference is None or self._reference[0] != key:
             import torch
 
+            if not shows_tissue(reference):
+                raise LookError(
+                    f"The reference shows no tissue, and '{self.name}' compares with it; give a place of a real tile "
+                    "that has tissue."
+                )
             with torch.inference_mode():
                 self._reference = key, self._judge.prepared_reference(reference)
         return self._reference[1]
@@ -242,11 +248,24 @@ def _check_form(picture: NDArray[np.uint8], what: str) -> None:
 
 
 def _lies_in(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> bool:
-    """Whether a picture is a reference, or one is cut out of the other at a corner or in the middle."""
+    """Whether a picture is a reference, or one is cut out of the other anywhere."""
+    import cv2
+
     small, large = sorted((image, reference), key=lambda each: each.shape[0] * each.shape[1])
     (height, width), (rows, columns) = small.shape[:2], large.shape[:2]
-    if height > rows or width > columns:
+    # Of one colour it may lie anywhere by chance, as blank tissue does.
+    if height > rows or width > columns or (small == small[0, 0]).all():
         return False
-    places = [(0, 0), (0, columns - width), (rows - height, 0), (rows - height, columns - width)]
-    places.append(((rows - height) // 2, (columns - width) // 2))
-    return any(np.array_equal(small, large[y : y + height, x : x + width]) for y, x in places)
+    places = np.ones((rows - height + 1, columns - width + 1), bool)
+    for y, x in ((0, 0), (0, width - 1), (height - 1, 0), (height - 1, width - 1), (height // 2, width // 2)):
+        places &= large[y : y + places.shape[0], x : x + places.shape[1], 1] == small[y, x, 1]
+    ys, xs = np.nonzero(places)
+    if not len(ys):
+        return False
+    # Sums of all pixels tell apart what probes do not, so that few places are compared as a whole.
+    sums = cv2.integral(large[..., 1], sdepth=cv2.CV_64F)
+    found = sums[ys + height, xs + width] - sums[ys, xs + width] - sums[ys + height, xs] + sums[ys, xs]
+    fits = found == small[..., 1].sum(dtype=np.float64)
+    return any(
+        np.array_equal(small, large[y : y + height, x : x + width]) for y, x in zip(ys[fits], xs[fits], strict=True)
+    )

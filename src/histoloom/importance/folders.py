@@ -6,8 +6,8 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +20,14 @@ from histoloom.importance.judgement import Judgement
 from histoloom.importance.weights import effective_sample_size
 from histoloom.importance.weights_table import TileWeight, with_decisions
 from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
-from histoloom.tiles.looks import look_sha256
-from histoloom.tiles.reading import open_tile
+from histoloom.tiles.looks import look_sha256, shows_tissue
+from histoloom.tiles.reading import PICTURE_SUFFIXES, open_tile
 
 if TYPE_CHECKING:
     from histoloom.importance.critic import Critic
+
+_MOST_OF_BLANK = 1.0
+"""What a tile without tissue counts at most: a real one, which it may be, as glass is."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ def weigh_folder(
 ) -> WeighedFolder:
     """Judge every tile of a folder.
 
+    Critics learn from tissue, so what they say of a tile without any means little: it counts at most 1, whatever the
+    clip range, and a note names it.
+
     Parameters
     ----------
     folder
@@ -81,7 +87,7 @@ def weigh_folder(
     pixel_size
         µm per pixel of the tiles (default: what each says, else the critic's).
     earlier
-        Of an earlier weighing: decisions by hand stay.
+        Of an earlier weighing: decisions by hand stay, and a note names those about tiles that are gone.
     on_tile
         Told how many tiles are done, and of how many.
     should_stop
@@ -99,7 +105,8 @@ def weigh_folder(
     opened = open_tile_folder(folder, pixel_size, labels_required=critic.needs_layout)
     references = References(reference) if critic.needs_reference else None
     judged: list[tuple[TilePair, Judgement, str]] = []
-    notes: list[str] = []
+    blank: list[bool] = []
+    notes = _left_out(opened)
     if reference is not None and references is None:
         notes.append(f"'{critic.name}' judges without a reference, so the one that was given was not looked at.")
     for done, pair in enumerate(opened.pairs, start=1):
@@ -107,20 +114,30 @@ def weigh_folder(
             raise Stopped(f"Stopped after {done - 1} of {len(opened.pairs)} tiles; nothing was written.")
         beside = None if references is None else references.of(pair)
         try:
-            judgement = judged_tile(opened, pair, critic, None if beside is None else beside.pixels, pixel_size)
+            judgement, pixels = _judged(opened, pair, critic, None if beside is None else beside.pixels, pixel_size)
         except HistoloomError as error:
             raise ImportanceError(f"'{pair.image_path.name}' cannot be weighed: {error}") from error
         patient = pair.patient or (beside.patient if beside is not None else "")
         judged.append((pair, judgement, patient))
+        blank.append(not shows_tissue(pixels))
         if on_tile is not None:
             on_tile(done, len(opened.pairs))
-    raw = [each.weight() for _, each, _ in judged]
+    raw = [each.weight() for (_, each, _), without in zip(judged, blank, strict=True) if not without]
+    # Of blank tiles alone there is nothing better to go by.
+    raw = raw or [each.weight() for _, each, _ in judged]
     bounds = clip_bounds(raw, ClipRange.none() if clip is None else clip)
     rows = [
         TileWeight(pair.image_path.name, each.weight(bounds), each.probability_real, each.weight(), patient=patient)
         for pair, each, patient in judged
     ]
-    decided = with_decisions(rows, earlier)
+    rows = [
+        replace(row, weight=min(row.weight, _MOST_OF_BLANK)) if without else row
+        for row, without in zip(rows, blank, strict=True)
+    ]
+    notes += _about_blank([row.file for row, without in zip(rows, blank, strict=True) if without])
+    before = list(earlier)
+    decided = with_decisions(rows, before)
+    notes += _about_gone(before, {each.file for each in rows})
     kept = sum(bool(each.decision) for each in decided)
     if kept:
         words = "decision made by hand was" if kept == 1 else "decisions made by hand were"
@@ -157,11 +174,63 @@ def judged_tile(
     TileError, LayoutError
         If a file is damaged.
     """
+    return _judged(folder, pair, critic, reference, pixel_size)[0]
+
+
+def _judged(
+    folder: TileFolder,
+    pair: TilePair,
+    critic: Critic,
+    reference: NDArray[np.uint8] | None,
+    pixel_size: float | None,
+) -> tuple[Judgement, NDArray[np.uint8]]:
     with ExitStack() as stack:
         tile, layout = folder.open(pair.id) if critic.needs_layout else (open_tile(pair.image_path), None)
         stack.enter_context(tile)
         size = pixel_size or tile.pixel_size or critic.pixel_size
-        return critic.judge(tile.read(), size, reference=reference, layout=layout)
+        pixels = np.asarray(tile.read(), np.uint8)
+        return critic.judge(pixels, size, reference=reference, layout=layout), pixels
+
+
+def _left_out(folder: TileFolder) -> list[str]:
+    """Return a sentence about each picture that another one of its name keeps out of a folder's tiles."""
+    used = {each.image_path for each in folder.pairs} | {each.label_path for each in folder.pairs}
+    by_stem = {(each.image_path.parent, _stem(each.image_path)): each.image_path.name for each in folder.pairs}
+    return [
+        f"'{path.name}' was left out, because '{by_stem[place, _stem(path)]}' has the same name; rename one of the two."
+        for place in sorted({each.image_path.parent for each in folder.pairs})
+        for path in sorted(place.iterdir())
+        if path.suffix.lower() in PICTURE_SUFFIXES and path not in used and (place, _stem(path)) in by_stem
+    ]
+
+
+def _stem(path: Path) -> str:
+    return path.stem.removesuffix(".ome")
+
+
+def _about_blank(files: list[str]) -> list[str]:
+    if not files:
+        return []
+    what = "shows hardly any tissue, so what the critic says of it means little, and it counts"
+    if len(files) > 1:
+        what = "show hardly any tissue, so what the critic says of them means little, and they count"
+    named = ", ".join(f"'{each}'" for each in files)
+    return [f"{named} {what} at most {_MOST_OF_BLANK:g}; look, and reject what is wrong."]
+
+
+def _about_gone(earlier: list[TileWeight], files: set[str]) -> list[str]:
+    gone = [
+        f"'{each.file}' ({each.decision})"
+        for each in earlier
+        if each.decision and PurePosixPath(each.file.replace("\\", "/")).name not in files
+    ]
+    if not gone:
+        return []
+    words = "A decision about a tile that is" if len(gone) == 1 else f"{len(gone)} decisions about tiles that are"
+    return [
+        f"{words} no longer in the folder cannot stay in the table: {', '.join(gone)}; write it in again should the "
+        "tile come back."
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.errors import ImportanceError
-from histoloom.importance.weights import Bounds, check_bounds, logit_weights
+from histoloom.importance.weights import Bounds, check_bounds, check_ratio, logit_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Judgement:
     Raises
     ------
     ImportanceError
-        If a logit is not a number, or the map is not of the picture's size.
+        If a logit is not a number, the map is not of the picture's size, or step or ratio are not above 0.
     """
 
     logits: NDArray[np.float32]
@@ -42,6 +42,11 @@ class Judgement:
 
     def __post_init__(self) -> None:
         """Check the map."""
+        if not self.step >= 1:
+            raise ImportanceError(
+                f"A critic cannot say something every {self.step:g} pixels; give a step of at least 1."
+            )
+        check_ratio(self.ratio)
         wanted = tuple(-(-side // self.step) for side in self.shape)
         if self.logits.shape != wanted or not self.logits.size:
             raise ImportanceError(

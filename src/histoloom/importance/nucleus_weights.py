@@ -6,7 +6,7 @@ import numpy as np
 
 from histoloom.errors import ImportanceError
 from histoloom.importance.judgement import Judgement
-from histoloom.importance.weights import Bounds, importance_weights
+from histoloom.importance.weights import Bounds, logit_weights
 from histoloom.layouts import Layout
 
 
@@ -43,9 +43,11 @@ def nucleus_weights(layout: Layout, judgement: Judgement, clip: Bounds | None = 
         return {}
     labels = layout.rasterize()
     inside = labels > 0
-    # float64, because a sure critic's probabilities differ from 1 by less than float32 can tell.
+    # float64 and both means, because a sure critic's probabilities differ from 1 by less than one number can tell.
     logits = judgement.logit_map()[inside].astype(np.float64)
     ids, place = np.unique(labels[inside], return_inverse=True)
     real, woven = (np.bincount(place, np.exp(-np.logaddexp(0.0, sign * logits)), len(ids)) for sign in (-1.0, 1.0))
-    weights = importance_weights(real / (real + woven), judgement.ratio, clip)
+    with np.errstate(divide="ignore"):
+        odds = np.log(real) - np.log(woven)
+    weights = logit_weights(odds, judgement.ratio, clip)
     return {int(key): float(weight) for key, weight in zip(ids, weights, strict=True)}

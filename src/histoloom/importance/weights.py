@@ -43,7 +43,7 @@ def importance_weights(probability_real: ArrayLike, ratio: float, clip: Bounds |
     >>> importance_weights([0.2, 0.5, 0.8], ratio=1.0).round(2).tolist()
     [0.25, 1.0, 4.0]
     """
-    given = np.asarray(probability_real, np.float64)
+    given = as_numbers(probability_real, "Probabilities of being real")
     if np.isnan(given).any():
         raise ImportanceError(
             "A probability of being real is not a number; the discriminator is damaged or was trained until it "
@@ -74,7 +74,7 @@ def logit_weights(logit: ArrayLike, ratio: float, clip: Bounds | None = None) ->
     ImportanceError
         If a logit is not a number, or ratio or bounds are not possible.
     """
-    given = np.asarray(logit, np.float64)
+    given = as_numbers(logit, "Logits")
     if np.isnan(given).any():
         raise ImportanceError(
             "A logit is not a number; the discriminator is damaged or was trained until it diverged, so take an "
@@ -92,13 +92,15 @@ def normalized_weights(weights: ArrayLike) -> NDArray[np.float64]:
         If there are none, one is no number from 0, or all are 0.
     """
     given = _usable(weights)
-    mean = given.mean()
-    if mean == 0:
+    largest = given.max()
+    if largest == 0:
         raise ImportanceError(
             "All tiles are rejected (all weights are 0), so nothing is left to learn from; keep some of them, or raise "
             "the lower end of the clip range."
         )
-    return np.asarray(given / mean, np.float64)
+    # Relative to the largest, because the sum of large weights would overflow.
+    relative = given / largest
+    return np.asarray(relative / relative.mean(), np.float64)
 
 
 def weights_among_alike(weights: ArrayLike, measure: ArrayLike, groups: int) -> NDArray[np.float64]:
@@ -158,10 +160,7 @@ def effective_sample_size(weights: ArrayLike) -> float:
 
 
 def _clipped(log_odds: NDArray[np.float64], ratio: float, clip: Bounds | None) -> NDArray[np.float64]:
-    if not (math.isfinite(ratio) and ratio > 0):
-        raise ImportanceError(
-            f"A ratio of {ratio:g} woven samples to a real one is not possible; give a number above 0, such as 1."
-        )
+    check_ratio(ratio)
     if clip is not None:
         check_bounds(clip)
     with np.errstate(over="ignore"):
@@ -169,9 +168,20 @@ def _clipped(log_odds: NDArray[np.float64], ratio: float, clip: Bounds | None) -
     return np.asarray(weights if clip is None else np.clip(weights, *clip), np.float64)
 
 
+def check_ratio(ratio: float) -> None:
+    """Raise `ImportanceError` if there cannot be so many woven samples for each real one."""
+    if not (math.isfinite(ratio) and ratio > 0):
+        raise ImportanceError(
+            f"A ratio of {ratio:g} woven samples to a real one is not possible; give a number above 0, such as 1."
+        )
+
+
 def check_bounds(clip: Bounds) -> None:
     """Raise `ImportanceError` if weights cannot be clipped to these bounds."""
-    low, high = clip
+    ends = as_numbers(clip, "The ends of a clip range")
+    if ends.shape != (2,):
+        raise ImportanceError(f"A clip range has two ends and not {ends.size}; give the least and the largest weight.")
+    low, high = ends
     if not 0.0 <= low <= high:
         raise ImportanceError(
             f"Weights cannot be clipped to {low:g} to {high:g}; give a lower end from 0 and an upper end not below it."
@@ -179,9 +189,17 @@ def check_bounds(clip: Bounds) -> None:
 
 
 def _usable(weights: ArrayLike) -> NDArray[np.float64]:
-    given = np.asarray(weights, np.float64)
+    given = as_numbers(weights, "Weights")
     if not given.size:
         raise ImportanceError("There are no tiles to weigh; give some.")
     if not (np.isfinite(given) & (given >= 0)).all():
         raise ImportanceError("A weight is no number from 0; clip weights that are infinite, or leave the tile out.")
     return given
+
+
+def as_numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return values as ``float64``; raises `ImportanceError`, which calls them ``what``, if they are none."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ImportanceError(f"{what} must be numbers in rows of one length; correct what is none.") from None

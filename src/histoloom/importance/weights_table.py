@@ -18,6 +18,9 @@ Decision = Literal["", "keep", "down-weight", "reject"]
 DECISIONS: tuple[Decision, ...] = ("keep", "down-weight", "reject")
 """What can be decided."""
 
+LARGEST_WEIGHT = 1e6
+"""A larger one is a slip or a critic that is certain; a training would follow that tile alone."""
+
 _KEPT, _DOWN = 1.0, 0.2
 
 COLUMNS = ("file", "weight", "probability_real", "raw_weight", "decision", "critic", "clip", "patient")
@@ -101,7 +104,14 @@ def decided_weight(weight: float, decision: Decision) -> float:
     decision
         A tile that is kept counts at least as much as a real one, 1; one that is down-weighted at most 0.2, the least
         of the published range; one that is rejected nothing.
+
+    Raises
+    ------
+    ImportanceError
+        If nobody can decide so.
     """
+    if decision not in ("", *DECISIONS):
+        raise ImportanceError(f"The decision '{decision}' is unknown; choose keep, down-weight, reject or none.")
     if decision == "keep":
         return max(weight, _KEPT)
     if decision == "down-weight":
@@ -124,7 +134,8 @@ def write_weights(path: str | Path, rows: Sequence[TileWeight], facts: WeighingF
     Raises
     ------
     ImportanceError
-        If there are no tiles, two of one name, a weight that is no number from 0, or all tiles are rejected.
+        If there are no tiles, two of one name, a weight that is no number in 0 to `LARGEST_WEIGHT`, or all tiles are
+        rejected.
     WriteError
         If the file cannot be written.
     """
@@ -143,7 +154,8 @@ def check_rows(rows: Sequence[TileWeight], table: str) -> None:
     Raises
     ------
     ImportanceError
-        If there are no tiles, two of one name, a weight that is no number from 0, or all tiles are rejected.
+        If there are no tiles, two of one name, a weight that is no number in 0 to `LARGEST_WEIGHT`, or all tiles are
+        rejected.
     """
     if not rows:
         raise ImportanceError(f"There are no tiles to write into '{table}'; weigh some.")
@@ -156,6 +168,11 @@ def check_rows(rows: Sequence[TileWeight], table: str) -> None:
             raise ImportanceError(
                 f"The weight {each.weight:g} of '{each.file}' is no number from 0; clip the weights, or reject the "
                 "tile."
+            )
+        if each.weight > LARGEST_WEIGHT:
+            raise ImportanceError(
+                f"The weight {each.weight:g} of '{each.file}' is above {LARGEST_WEIGHT:,.0f}, so a training would "
+                "follow that tile alone; clip the weights, or reject the tile."
             )
     if not any(each.weight for each in rows):
         raise ImportanceError(
@@ -181,9 +198,11 @@ def read_weights(path: str | Path) -> list[TileWeight]:
             columns, found = reader.fieldnames or [], list(reader)
     except (OSError, UnicodeDecodeError, csv.Error):
         raise ImportanceError(f"'{table.name}' cannot be read as a table; save it as comma-separated UTF-8.") from None
-    missing = [each for each in _NEEDED if each not in columns]
-    if missing:
-        raise ImportanceError(f"'{table.name}' has no column '{missing[0]}'; weigh the folder anew.")
+    if not set(_NEEDED).issubset(columns):
+        raise ImportanceError(
+            f"'{table.name}' has no columns 'file' and 'weight'; give it both, weigh the folder anew, or take "
+            "the table away for equal weights."
+        )
     return [_row({key: str(value or "").strip() for key, value in each.items()}, table.name) for each in found]
 
 
@@ -210,14 +229,18 @@ def rows_of(rows: Iterable[TileWeight], files: Sequence[str], table: str, folder
         file = wanted.get(_name(row.file))
         if file is None:
             raise ImportanceError(
-                f"'{table}' has a row for '{row.file}', and there is no such tile in '{folder}'; weigh the folder anew."
+                f"'{table}' has a row for '{row.file}', and there is no such tile in '{folder}'; weigh the folder "
+                "anew, or take the row out."
             )
         if file in found:
             raise ImportanceError(f"'{table}' has two rows for '{row.file}'; take one out.")
         found[file] = row
     missing = [each for each in files if each not in found]
     if missing:
-        raise ImportanceError(f"'{table}' has no row for the tile '{missing[0]}' of '{folder}'; weigh the folder anew.")
+        raise ImportanceError(
+            f"'{table}' has no row for the tile '{missing[0]}' of '{folder}'; weigh the folder anew, or take the table "
+            "away for equal weights."
+        )
     return found
 
 
@@ -234,17 +257,32 @@ def _row(values: Mapping[str, str], table: str) -> TileWeight:
             f"The decision '{decision}' about '{file}' in '{table}' is unknown; write keep, down-weight, reject or "
             "nothing."
         )
-    weight = _number(values.get("weight", ""), file, table)
-    if not (math.isfinite(weight) and weight >= 0):
-        raise ImportanceError(f"The weight of '{file}' in '{table}' is no number from 0; correct it.")
     return TileWeight(
         file,
-        weight,
+        _weight(values.get("weight", ""), file, table),
         _number(values.get("probability_real", ""), file, table),
         _number(values.get("raw_weight", ""), file, table),
         decision,
         values.get("patient", ""),
     )
+
+
+def _weight(text: str, file: str, table: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise ImportanceError(
+            f"The weight '{text}' of '{file}' in '{table}' is no number from 0; correct it, or give 0 to reject the "
+            "tile."
+        )
+    if weight > LARGEST_WEIGHT:
+        raise ImportanceError(
+            f"The weight {weight:g} of '{file}' in '{table}' is above {LARGEST_WEIGHT:,.0f}, so a training would "
+            "follow that tile alone; correct it, or weigh the folder anew with a clip range."
+        )
+    return weight
 
 
 def _number(text: str, file: str, table: str) -> float:

@@ -28,6 +28,7 @@ LEAST_TISSUE = 0.02
 """Least share of a look's pixels that show tissue."""
 
 _ASSUMED_PIXEL_SIZE = 0.25
+_BLACK = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +157,14 @@ def look_with_pixels(look: AnyLook, generator_title: str) -> Look:
             "choose a tile or the colon sample as look, or the generator that knows this look."
         )
     return look
+
+
+def shows_tissue(rgb: NDArray[np.uint8]) -> bool:
+    """Return whether at least `LEAST_TISSUE` of a picture ``uint8 (H, W, 3)`` is neither glass nor black.
+
+    No stain is black: that is what lies beyond a scan, or a picture that was never filled.
+    """
+    return bool((tissue_mask(rgb) & (rgb.max(axis=2) > _BLACK)).mean() >= LEAST_TISSUE)
 
 
 def look_sha256(pixels: NDArray[np.uint8]) -> str:
