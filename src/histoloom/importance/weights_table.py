@@ -280,7 +280,7 @@ def _weight(text: str, file: str, table: str) -> float:
     if weight > LARGEST_WEIGHT:
         raise ImportanceError(
             f"The weight {weight:g} of '{file}' in '{table}' is above {LARGEST_WEIGHT:,.0f}, so a training would "
-            "follow that tile alone; correct it, or weigh the folder anew with a clip range."
+            "follow that tile alone; give a smaller one, or 0 to reject the tile."
         )
     return weight
 
