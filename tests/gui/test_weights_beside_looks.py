@@ -102,25 +102,30 @@ def test_the_dock_says_of_a_folder_what_the_shell_says(
     made_dock: WeightsDock, real: Path, woven: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
     critic = tmp_path / "comparing.safetensors"
-    small_discriminator(critic, scale=2.0)
+    small_discriminator(critic, scale=2.0, judges={"intercept": 11.0})
     table = tmp_path / "shell.csv"
-    line = ["weigh", str(woven), "--critic", str(critic), "--reference", str(real), "--clip", "published"]
+    blank = np.full((SIDE, SIDE, 3), 250, np.uint8)
+    save_woven(WovenTile(blank, small_layout((SIDE, SIDE)), 3, "texture", {}, look_sha256(picture(21))), woven, "tile")
+    line = ["weigh", str(woven), "--critic", str(critic), "--reference", str(real), "--clip", "quantiles 0.1,0.9"]
     assert main([*line, "-o", str(table)]) == 0
 
     made_dock.choose_reference(real)
     made_dock.parts.critic.choose_file(critic)
+    made_dock._use_clip(ClipRange.quantiles(0.1, 0.9))
     made_dock.parts.picture.choose(woven)
-    said(made_dock, qtbot, "All 3 tiles of 'woven' were judged beside the tiles of 'real'.", Level.OK)
+    text = said(made_dock, qtbot, "All 4 tiles of 'woven' were judged beside the tiles of 'real'.")
+    assert "'tile_seed3.png' shows hardly any tissue, so it counts at most 1" in text
     made_dock.export_into_folder()
     said(made_dock, qtbot, "'weights.csv' was written", Level.OK)
 
     shell, viewer = read_weights(table), read_weights(woven / "weights.csv")
     assert [each.file for each in viewer] == [each.file for each in shell]
-    assert [each.patient for each in viewer] == [each.patient for each in shell] == ["anna", "bert", "anna"]
+    assert [each.patient for each in viewer] == [each.patient for each in shell] == ["anna", "bert", "anna", "bert"]
     for column in ("weight", "probability_real", "raw_weight"):
         expected = [getattr(each, column) for each in shell]
         assert [getattr(each, column) for each in viewer] == pytest.approx(expected, rel=1e-4)
-    assert len({each.raw_weight for each in shell}) == 3
+    assert len({each.raw_weight for each in shell}) == 4
+    assert shell[3].weight == 1.0 < shell[3].raw_weight, [each.raw_weight for each in shell]
     assert critic_column(woven / "weights.csv") == critic_column(table)
 
 
@@ -206,6 +211,17 @@ def test_a_folder_without_real_tiles_is_refused_and_what_was_chosen_stays(
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
     dock.parts.reference.activated.emit(2)
     assert dock.parts.reference.path == real
+
+
+def test_decisions_about_tiles_that_are_gone_are_told_of_before_they_are_lost(
+    dock: WeightsDock, real: Path, woven: Path, qtbot: QtBot
+) -> None:
+    (woven / "weights.csv").write_text("file,weight,decision\nwoven/tile_seed0.png,0,reject\ngone.png,1,keep\n")
+    dock.choose_reference(real)
+    dock.parts.picture.choose(woven)
+    text = said(dock, qtbot, "All 3 tiles of 'woven' were judged")
+    assert text.endswith("and will not if it is written anew: 'gone.png' (keep).")
+    assert dock.weighed.decisions == {"tile_seed0.png": "reject"}
 
 
 def test_the_words_follow_what_counts_and_how_many_tiles_there_are(

@@ -19,7 +19,8 @@ def judged_words(folder: JudgedFolder) -> tuple[Level, str]:
         words = f"The only tile of '{name}' was judged{beside}."
     else:
         words = f"All {judged:,} tiles of '{name}' were judged{beside}."
-    heeded = [each for each in (looks_warning(folder), folder.table_problem) if each]
+    remarks = (looks_warning(folder), _about_blank(folder), _about_lost(folder), folder.table_problem)
+    heeded = [each for each in remarks if each]
     return Level.ATTENTION if failed or heeded else Level.OK, " ".join([words, *heeded])
 
 
@@ -46,6 +47,27 @@ def looks_remark(folder: JudgedFolder | None) -> str:
         return ""
     of = f"{folder.beside_other_looks} of {len(folder.tiles)} tiles"
     return f"{of} beside {folder.beside if folder.is_beside_one else 'another look'}, not their records' looks"
+
+
+def _about_blank(folder: JudgedFolder) -> str:
+    blank = [f"'{each.file}'" for each in folder.tiles if not each.shows_tissue]
+    if not blank:
+        return ""
+    if len(blank) == 1:
+        return f"{blank[0]} shows hardly any tissue, so it counts at most 1; look, and reject it if it is wrong."
+    return (
+        f"{len(blank):,} tiles show hardly any tissue ({', '.join(blank)}), so they count at most 1; look, and reject "
+        "those that are wrong."
+    )
+
+
+def _about_lost(folder: JudgedFolder) -> str:
+    if not folder.lost_decisions:
+        return ""
+    return (
+        "Its table holds decisions about tiles that were not judged, and will not if it is written anew: "
+        f"{', '.join(folder.lost_decisions)}."
+    )
 
 
 def _was(count: int) -> str:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
 
 _CANVAS_FILE = "canvas"
+_MOST_OF_BLANK = 1.0
+"""What a tile without tissue counts at most, as in `histoloom.importance.folders.weigh_folder`."""
 
 
 class WeighedTiles:
@@ -101,6 +103,10 @@ class WeighedTiles:
     def bounds(self) -> Bounds | None:
         """Return where weights are cut, or None where that is not known yet."""
         weights, _ = self.distribution()
+        if self._folder.folder is not None:
+            shows = np.array([each.shows_tissue for each in self._folder.folder.tiles])
+            # Of tiles without tissue alone there is nothing better to go by.
+            weights = weights[shows] if shows.any() else weights
         if self.clip.kind == "quantiles" and not len(weights):
             return None
         try:
@@ -138,8 +144,10 @@ class WeighedTiles:
 
     def _weighed(self, file: str, judged: JudgedWhole | JudgedTile, bounds: Bounds | None) -> TileWeight:
         judgement = judged.judgement
-        clipped = judgement.weight(bounds)
-        patient = judged.patient if isinstance(judged, JudgedTile) else ""
+        clipped, patient = judgement.weight(bounds), ""
+        if isinstance(judged, JudgedTile):
+            clipped = clipped if judged.shows_tissue else min(clipped, _MOST_OF_BLANK)
+            patient = judged.patient
         tile = TileWeight(file, clipped, judgement.probability_real, judgement.weight(), patient=patient)
         return tile.decided(self.decisions.get(file, ""), clipped)
 

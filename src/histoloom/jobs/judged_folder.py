@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from histoloom.jobs.tile_references import CanvasLook, HeldAgainst, TileReferenc
 from histoloom.layouts.layout import DEFAULT_PIXEL_SIZE
 from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
 from histoloom.models import BundleHeader
+from histoloom.tiles.looks import shows_tissue
 from histoloom.tiles.reading import open_tile
 
 WEIGHTS = "weights.csv"
@@ -47,6 +48,8 @@ class JudgedTile:
         Whose tissue it is woven after, where that is known; else empty.
     is_beside_other_look
         Whether its record names another look than what it was held against.
+    shows_tissue
+        Whether there is any; of a tile without, what the critic says means little.
     """
 
     file: str
@@ -57,6 +60,7 @@ class JudgedTile:
     is_labelled: bool
     patient: str = ""
     is_beside_other_look: bool = False
+    shows_tissue: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,8 @@ class JudgedFolder:
         What people call the real tissue that all were held against; empty for critics that do not compare.
     is_beside_one
         Whether that is the same picture for all.
+    lost_decisions
+        What the table of an earlier weighing tells of tiles that were not judged, each as ``'FILE' (DECISION)``.
     """
 
     path: Path
@@ -88,6 +94,7 @@ class JudgedFolder:
     table_problem: str = ""
     beside: str = ""
     is_beside_one: bool = False
+    lost_decisions: tuple[str, ...] = ()
 
     @property
     def beside_other_looks(self) -> int:
@@ -156,19 +163,20 @@ def judge_folder(
     table_problem = ""
     if (opened.path / WEIGHTS).is_file():
         try:
-            files = {each.file for each in tiles}
-            earlier = read_weights(opened.path / WEIGHTS)
-            decisions = {each.file: each.decision for each in earlier if each.decision and each.file in files}
+            decided = [each for each in read_weights(opened.path / WEIGHTS) if each.decision]
+            decisions = {PurePosixPath(each.file.replace("\\", "/")).name: each.decision for each in decided}
         except ImportanceError as error:
             table_problem = str(error)
+    files = {each.file for each in tiles}
     return JudgedFolder(
         opened.path,
         tuple(tiles),
         tuple(problems),
-        decisions,
+        {file: decision for file, decision in decisions.items() if file in files},
         table_problem,
         "" if references is None else references.title,
         references is not None and references.is_one,
+        tuple(f"'{file}' ({decision})" for file, decision in decisions.items() if file not in files),
     )
 
 
@@ -202,6 +210,7 @@ def _judged(
         pair.labels is not None,
         (pair.patient or "") if against is None else against.patient,
         against is not None and against.is_other_look,
+        shows_tissue(pixels),
     )
 
 
