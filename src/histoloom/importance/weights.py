@@ -117,25 +117,38 @@ def weights_among_alike(weights: ArrayLike, measure: ArrayLike, groups: int) -> 
     measure
         One number for each tile, such as the share of it that is nuclei.
     groups
-        Into how many groups of equal size tiles are parted by their measure; 1 is `normalized_weights`.
+        Into how many groups of about equal size tiles are parted by their measure, of two tiles or more in the mean;
+        tiles of one measure stay together. 1 is `normalized_weights`.
 
     Returns
     -------
     ndarray
-        ``float64 (N,)``; a group whose weights are all 0 keeps them.
+        ``float64 (N,)``; a group whose weights are all 0 keeps them. Weights that were clipped may leave their range.
 
     Raises
     ------
     ImportanceError
-        If there are none, one is no number from 0, all are 0, or there is not one measure for each.
+        If there are none, one is no number from 0, all are 0, there is not one measure for each, or there are more
+        groups than pairs of tiles.
     """
     given = normalized_weights(weights)
-    order = np.argsort(np.asarray(measure, np.float64), kind="stable")
-    if order.shape != given.shape or groups < 1:
-        raise ImportanceError("Weights among alike tiles need a measure of each tile and one group or more; give both.")
+    measures = np.asarray(measure, np.float64)
+    if measures.shape != given.shape or not np.isfinite(measures).all():
+        raise ImportanceError(
+            "Weights among alike tiles need a number for each tile, such as its coverage; give those."
+        )
+    if not 1 <= groups <= max(len(given) // 2, 1):
+        raise ImportanceError(
+            f"{len(given)} tiles cannot be parted into {groups} groups of alike ones; give from 1 to half as many "
+            "groups as there are tiles."
+        )
+    order = np.argsort(measures, kind="stable")
+    begins = measures[[part[0] for part in np.array_split(order, groups)]]
+    group = np.searchsorted(np.unique(begins), measures, side="right")
     result = given.copy()
-    for part in np.array_split(order, groups):
-        if len(part) and given[part].sum() > 0:
+    for each in np.unique(group):
+        part = group == each
+        if given[part].sum() > 0:
             result[part] = given[part] / given[part].mean()
     return result
 
