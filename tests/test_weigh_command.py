@@ -215,6 +215,14 @@ def test_a_reference_for_a_critic_that_wants_none_is_said_to_be_ignored(folder, 
     assert "judges without a reference" in capsys.readouterr().err
 
 
+def test_a_critic_that_nobody_calibrated_is_remarked_on(folder, capsys):
+    fitted = {"slope": 0.5}
+    small_discriminator(folder / "fitted.safetensors", recipe={"reference_size": 0}, scale=2.0, judges=fitted)
+    for name, is_told in (("plain", True), ("fitted", False)):
+        assert main(["weigh", "woven", "--critic", f"{name}.safetensors", "-o", f"{name}.csv"]) == 0
+        assert (f"'{name}.safetensors' is not calibrated" in capsys.readouterr().err) is is_told
+
+
 def test_a_critic_that_says_the_same_of_all_tiles_is_remarked_on(folder, capsys):
     judges = {"slope": 0.0, "ratio": 3.0}
     for index in range(3):

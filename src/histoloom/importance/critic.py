@@ -86,6 +86,11 @@ class Critic:
         return self.facts.ratio
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether a slope and an intercept were fitted; what an uncalibrated one says is no probability."""
+        return (self.facts.slope, self.facts.intercept) != (1.0, 0.0)
+
+    @property
     def needs_reference(self) -> bool:
         """Whether it compares with a picture of another place of the same tissue."""
         return self.facts.reference_size > 0

@@ -107,6 +107,11 @@ def weigh_folder(
     judged: list[tuple[TilePair, Judgement, str]] = []
     blank: list[bool] = []
     notes = _left_out(opened)
+    if not critic.is_calibrated:
+        notes.append(
+            f"'{critic.name}' is not calibrated, so its weights put tiles in an order and say no more; calibrate it "
+            "with 'histoloom bundles calibrate'."
+        )
     if reference is not None and references is None:
         notes.append(f"'{critic.name}' judges without a reference, so the one that was given was not looked at.")
     for done, pair in enumerate(opened.pairs, start=1):
