@@ -26,6 +26,7 @@ from histoloom.importance import (
     effective_sample_size,
     verdict,
 )
+from histoloom.importance.folders import MOST_OF_BLANK
 from histoloom.importance.weights import Bounds
 from histoloom.jobs.judged_folder import JudgedTile, thumbnail_of
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from histoloom.gui.canvas import Canvas
 
 _CANVAS_FILE = "canvas"
-_MOST_OF_BLANK = 1.0
-"""What a tile without tissue counts at most, as in `histoloom.importance.folders.weigh_folder`."""
 
 
 class WeighedTiles:
@@ -146,7 +145,7 @@ class WeighedTiles:
         judgement = judged.judgement
         clipped, patient = judgement.weight(bounds), ""
         if isinstance(judged, JudgedTile):
-            clipped = clipped if judged.shows_tissue else min(clipped, _MOST_OF_BLANK)
+            clipped = clipped if judged.shows_tissue else min(clipped, MOST_OF_BLANK)
             patient = judged.patient
         tile = TileWeight(file, clipped, judgement.probability_real, judgement.weight(), patient=patient)
         return tile.decided(self.decisions.get(file, ""), clipped)

@@ -26,7 +26,7 @@ from histoloom.tiles.reading import PICTURE_SUFFIXES, open_tile
 if TYPE_CHECKING:
     from histoloom.importance.critic import Critic
 
-_MOST_OF_BLANK = 1.0
+MOST_OF_BLANK = 1.0
 """What a tile without tissue counts at most: a real one, which it may be, as glass is."""
 
 
@@ -136,7 +136,7 @@ def weigh_folder(
         for pair, each, patient in judged
     ]
     rows = [
-        replace(row, weight=min(row.weight, _MOST_OF_BLANK)) if without else row
+        replace(row, weight=min(row.weight, MOST_OF_BLANK)) if without else row
         for row, without in zip(rows, blank, strict=True)
     ]
     notes += _about_blank([row.file for row, without in zip(rows, blank, strict=True) if without])
@@ -220,7 +220,7 @@ def _about_blank(files: list[str]) -> list[str]:
     if len(files) > 1:
         what = "show hardly any tissue, so what the critic says of them means little, and they count"
     named = ", ".join(f"'{each}'" for each in files)
-    return [f"{named} {what} at most {_MOST_OF_BLANK:g}; look, and reject what is wrong."]
+    return [f"{named} {what} at most {MOST_OF_BLANK:g}; look, and reject what is wrong."]
 
 
 def _about_gone(earlier: list[TileWeight], files: set[str]) -> list[str]:
