@@ -119,7 +119,7 @@ def test_a_recipe_of_another_generator_is_refused():
 def test_generators_are_found_by_name_and_unknown_names_are_told_what_exists(monkeypatch):
     assert isinstance(generator_named("flat"), FlatWeaver)
     assert generator_named("texture").name == "texture"
-    with pytest.raises(RecipeError, match="choose one of: flat, loom, texture"):
+    with pytest.raises(RecipeError, match="choose one of: flat, loom, refiner, texture"):
         generator_named("warp")
     monkeypatch.setitem(registry.GENERATORS, "gone", "histoloom.nowhere:Nothing")
     with pytest.raises(RecipeError, match="'gone' cannot be loaded"):
