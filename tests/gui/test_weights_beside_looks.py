@@ -19,6 +19,7 @@ from histoloom.generators.contract import WovenTile
 from histoloom.generators.woven_files import save_woven
 from histoloom.gui.canvas import Canvas
 from histoloom.gui.live import live_weaving_of
+from histoloom.gui.live_weights import JudgedWhole
 from histoloom.gui.status_card import Level
 from histoloom.gui.weights_dock import WeightsDock
 from histoloom.importance import ClipRange, read_weights
@@ -205,6 +206,11 @@ def test_a_folder_without_real_tiles_is_refused_and_what_was_chosen_stays(
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "empty"))
     dock.parts.reference.setCurrentIndex(2)
     dock.parts.reference.activated.emit(2)
+    said(dock, qtbot, "The folder 'empty' holds no tiles", Level.ERROR)
+    # Judging goes on with what was chosen before, and does not wipe that away.
+    for level in (Level.WORKING, Level.ATTENTION):
+        dock.weights.told.emit(level, "Canvas: something about what was chosen before.")
+    dock.weights.judged.emit(JudgedWhole("Canvas", None, None, 0.1))  # type: ignore[arg-type]
     said(dock, qtbot, "The folder 'empty' holds no tiles", Level.ERROR)
     assert dock.parts.reference.path == real
     assert dock.parts.reference.currentText() == "Real tiles: real/…"

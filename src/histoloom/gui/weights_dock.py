@@ -71,7 +71,7 @@ class WeightsDock(QScrollArea):
         self._rest.timeout.connect(self._show_numbers)
         self._has_been_seen = False
         self._folder_beside_canvas: Path | None = None
-        self._is_refused_export = False
+        self._is_refused = False
         self._connect()
         self._list_layers()
         self.weights.choose_picture(CanvasPicture())
@@ -167,7 +167,7 @@ class WeightsDock(QScrollArea):
         parts.picture.chosen.connect(self._on_picture)
         parts.reference.pixel_size = self._critic_size
         parts.reference.chosen.connect(self._on_reference)
-        parts.reference.failed.connect(self._on_failed)
+        parts.reference.failed.connect(self._on_refused)
         parts.train.clicked.connect(self.train_critic)
         parts.live.toggled.connect(self.weights.set_live)
         parts.again.clicked.connect(self.judge_again)
@@ -181,12 +181,12 @@ class WeightsDock(QScrollArea):
         parts.into_folder.clicked.connect(self.export_into_folder)
         parts.nuclei_table.clicked.connect(partial(self.exporting.ask_where, "nuclei.csv", self.export_nuclei))
         self.exporting.told.connect(self._tell)
-        self.exporting.failed.connect(self._on_not_written)
+        self.exporting.failed.connect(self._on_refused)
         self.on_demand.trained.connect(self._on_trained)
         self.weights.judged.connect(self._on_judged)
         self.weights.cleared.connect(self._on_cleared)
         self.weights.lost.connect(self._on_lost)
-        self.weights.told.connect(self._tell)
+        self.weights.told.connect(self._on_weights_told)
         self.folder.judged.connect(self._on_folder)
         self.folder.told.connect(self._on_folder_told)
         self.folder.looks_needed.connect(self._on_looks_needed)
@@ -214,12 +214,14 @@ class WeightsDock(QScrollArea):
         self.parts.picture.list_layers(image_layers(self.canvas.viewer.layers))
 
     def _on_critic(self, critic: Critic | None) -> None:
+        self._is_refused = False
         self.parts.show_critic(critic)
         self.weights.choose_critic(critic)
         if isinstance(self.parts.picture.choice, Path):
             self._judge_folder(self.parts.picture.choice)
 
     def _on_picture(self, choice: Judged | None) -> None:
+        self._is_refused = False
         self.weighed.decisions.clear()
         self.folder.forget()
         folder = choice if isinstance(choice, Path) else None
@@ -239,6 +241,7 @@ class WeightsDock(QScrollArea):
         if isinstance(choice, Path):
             self._judge_folder(choice)
         else:
+            self._is_refused = False
             self.weights.renew()
 
     def _judge_folder(self, folder: Path) -> None:
@@ -261,6 +264,7 @@ class WeightsDock(QScrollArea):
         self._enable()
 
     def _on_reference(self, pixels: NDArray[np.uint8] | None) -> None:
+        self._is_refused = False
         self.weights.choose_reference(pixels)
         folder = self.parts.picture.choice
         if isinstance(folder, Path):
@@ -287,7 +291,7 @@ class WeightsDock(QScrollArea):
     def _on_judged(self, whole: JudgedWhole) -> None:
         if not self._rest.isActive():
             self._rest.start()
-        self._tell(Level.OK, f"{whole.title}: judged, the latest part in {whole.seconds * 1000:.0f} ms.")
+        self._on_weights_told(*_whole_words(whole))
 
     def _on_folder(self, folder: JudgedFolder) -> None:
         self.weighed.decisions = dict(folder.decisions)
@@ -306,6 +310,11 @@ class WeightsDock(QScrollArea):
         self._rest.stop()
         self._weighing_nuclei.cancel()
         self._show_numbers()
+
+    def _on_weights_told(self, level: Level, text: str) -> None:
+        # What was refused stays to be read, although judging what was chosen before goes on under it.
+        if level is Level.ERROR or not self._is_refused:
+            self._tell(level, text)
 
     def _on_lost(self) -> None:
         if self.weights.picture is None:
@@ -343,14 +352,17 @@ class WeightsDock(QScrollArea):
             words = f"'{critic_title(path)}' is trained; judge with it, or choose it later."
             self.parts.card.show_status(Level.OK, words, "Use it", partial(self.parts.critic.choose, critic))
 
-    def _on_not_written(self, error: Exception) -> None:
+    def _on_refused(self, error: Exception) -> None:
         self._on_failed(error)
-        self._is_refused_export = True
+        self._is_refused = True
 
     def _forget_refusal(self) -> None:
-        """Take back what was said of a table that could not be written, where its weights are others now."""
-        if self._is_refused_export and self.folder.folder is not None:
+        """Take back what was said of a table or a reference that was refused, where something else was chosen since."""
+        if self._is_refused and self.folder.folder is not None:
             self._tell(*judged_words(self.folder.folder))
+        elif self._is_refused and self.weights.latest is not None:
+            self._tell(*_whole_words(self.weights.latest))
+        self._is_refused = False
 
     def _on_failed(self, error: Exception) -> None:
         known = isinstance(error, HistoloomError)
@@ -364,8 +376,12 @@ class WeightsDock(QScrollArea):
         self.parts.stop.setVisible(self.folder.is_judging)
 
     def _tell(self, level: Level, text: str) -> None:
-        self._is_refused_export = False
+        self._is_refused = False
         self.parts.card.show_status(level, text)
+
+
+def _whole_words(whole: JudgedWhole) -> tuple[Level, str]:
+    return Level.OK, f"{whole.title}: judged, the latest part in {whole.seconds * 1000:.0f} ms."
 
 
 def _prepared_nuclei(latest: JudgedWhole) -> Any:
