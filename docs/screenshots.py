@@ -211,8 +211,10 @@ def take_train_segmenter(viewer: Any, canvas: Any, dock: Any) -> None:
 
 def bring_up(widget: Any) -> None:
     """Bring a tab to the front."""
-    from qtpy.QtWidgets import QDockWidget
+    from qtpy.QtWidgets import QApplication, QDockWidget
 
+    # Docks that go back to their places, as when the second view was closed, do so first, or this tab would not stay.
+    QApplication.processEvents()
     parent = widget.parent()
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parent()
