@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from histoloom.studies.canny_label_recipe import INITIAL
 from histoloom.studies.canny_label_results import POWER, Comparison, DataSetResults, StudyResults
 from histoloom.studies.canny_label_tables import markdown_report
 from histoloom.studies.intervals import LEVEL, Interval
-from histoloom.studies.run_facts import losses_at_end, named_environment, seconds_per_step
-from histoloom.writing import write_json, written_whole
+from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files, write_text
+from histoloom.studies.run_facts import named_environment
 
-RESULTS, TABLE, VALUES, PAGE = "results.json", "results.md", "values.csv", "report.html"
+PAGE = "report.html"
 
 
 def write_report(results: StudyResults, folder: Path) -> None:
@@ -33,19 +32,13 @@ def write_report(results: StudyResults, folder: Path) -> None:
     """
     write_numbers(results, folder)
     html = page(results, write_figures(results, folder))
-    with written_whole(folder / PAGE) as beside:
-        beside.write_text(html, encoding="utf-8")
+    write_text(folder / PAGE, html)
 
 
 def write_numbers(results: StudyResults, folder: Path) -> None:
     """Write ``results.json``, ``results.md`` and ``values.csv``."""
-    write_json(folder / RESULTS, results_as_json(results))
-    with written_whole(folder / TABLE) as beside:
-        beside.write_text(markdown_report(results), encoding="utf-8")
-    with written_whole(folder / VALUES) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["data", "architecture", "arm", "seed", "score", "tile", "value"])
-        writer.writerows(_value_rows(results))
+    headings = ["data", "architecture", "arm", "seed", "score", "tile", "value"]
+    write_report_files(folder, results_as_json(results), markdown_report(results), headings, _value_rows(results))
 
 
 def results_as_json(results: StudyResults) -> dict[str, Any]:
@@ -70,10 +63,7 @@ def _data_set_as_json(results: StudyResults, data_set: DataSetResults) -> dict[s
         "environment": named_environment(runs.values()),
         "split": dict(data_set.fold.tiles.split),
         "blocks": len(data_set.fold.blocks),
-        "cells": {
-            name: {"seconds_per_step": seconds_per_step(run), "losses_at_end": losses_at_end(run)}
-            for name, run in runs.items()
-        },
+        "cells": runs_as_json(runs),
         "arms": {
             f"{of}-{arm}": {name: _interval_as_json(interval) for name, interval in data_set.of_arm(of, arm).items()}
             for of, arm in arms
@@ -106,4 +96,4 @@ def _value_rows(results: StudyResults) -> Iterator[tuple[Any, ...]]:
         for (architecture, arm, seed), cell in data_set.cells.items():
             for score, values in cell.scores.values.items():
                 for tile, value in zip(data_set.tiles, values, strict=True):
-                    yield name, architecture, arm, seed, score, tile, f"{value:.6g}" if np.isfinite(value) else ""
+                    yield name, architecture, arm, seed, score, tile, value_in_words(value)

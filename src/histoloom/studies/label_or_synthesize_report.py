@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -32,12 +31,12 @@ from histoloom.studies.label_or_synthesize_recipe import (
 )
 from histoloom.studies.label_or_synthesize_results import StudyResults
 from histoloom.studies.label_or_synthesize_scores import NORMALIZED, SCORE_TITLES
-from histoloom.studies.run_facts import losses_at_end, named_environment, seconds_per_step
+from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files, write_text
+from histoloom.studies.run_facts import named_environment
 from histoloom.studies.svg_charts import IntervalRow, interval_chart
 from histoloom.studies.tables import Table
-from histoloom.writing import write_json, written_whole
 
-RESULTS, TABLE, VALUES, CHART = "results.json", "results.md", "values.csv", "differences.svg"
+CHART = "differences.svg"
 
 _MEAN = "mean_dice_micc17"
 
@@ -61,14 +60,9 @@ PAPER = MappingProxyType({WITHIN: 0.7645, ACROSS: 0.7179, REFINED: 0.7612, BOTH:
 
 def write_report(results: StudyResults, folder: Path) -> None:
     """Write ``results.json``, ``results.md``, ``values.csv`` and ``differences.svg``, each whole or not at all."""
-    write_json(folder / RESULTS, results_as_json(results))
-    for name, text in ((TABLE, markdown_report(results)), (CHART, _chart(results))):
-        with written_whole(folder / name) as beside:
-            beside.write_text(text, encoding="utf-8")
-    with written_whole(folder / VALUES) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["architecture", "arm", "seed", "score", "type", "tile", "value"])
-        writer.writerows(_value_rows(results))
+    headings = ["architecture", "arm", "seed", "score", "type", "tile", "value"]
+    write_report_files(folder, results_as_json(results), markdown_report(results), headings, _value_rows(results))
+    write_text(folder / CHART, _chart(results))
 
 
 def results_as_json(results: StudyResults) -> dict[str, Any]:
@@ -88,10 +82,7 @@ def results_as_json(results: StudyResults) -> dict[str, Any]:
         },
         "split": results.tiles.split,
         "types_left_out_together": [list(each) for each in results.tiles.groups],
-        "cells": {
-            name: {"seconds_per_step": seconds_per_step(run), "losses_at_end": losses_at_end(run)}
-            for name, run in runs.items()
-        },
+        "cells": runs_as_json(runs),
         "floor": {name: _plain(each) for name, each in results.of_floor().items()},
         "arms": {
             f"{of}-{arm}": {name: _plain(each) for name, each in scores.items()} for of, arm, scores in _arms(results)
@@ -227,4 +218,4 @@ def _rows_of(
     results: StudyResults, of: str, arm: str, seed: str, score: str, values: NDArray[np.float64]
 ) -> Iterator[tuple[Any, ...]]:
     for tile, value in zip(results.tiles.test, values, strict=True):
-        yield of, arm, seed, score, tile.type_name, tile.id, f"{value:.6g}" if np.isfinite(value) else ""
+        yield of, arm, seed, score, tile.type_name, tile.id, value_in_words(value)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from histoloom.studies.intervals import LEVEL, Interval, in_words
 from histoloom.studies.lymphocytes_points import FLOOR_TITLES
 from histoloom.studies.lymphocytes_recipe import ARMS, BOTH, MEASURED, SUPERVISED, UNIVERSAL
 from histoloom.studies.lymphocytes_results import ALL, NUCLEI, TITLES, LymphocyteResults
-from histoloom.studies.run_facts import losses_at_end, named_environment, seconds_per_step
+from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files, write_text
+from histoloom.studies.run_facts import named_environment
 from histoloom.studies.svg_charts import IntervalRow, interval_chart
 from histoloom.studies.tables import Table
-from histoloom.writing import write_json, written_whole
 
-RESULTS, TABLE, VALUES, CHART = "results.json", "results.md", "values.csv", "differences.svg"
+CHART = "differences.svg"
 
 _DARK, _ROUND = FLOOR_TITLES
 
@@ -40,14 +37,9 @@ PAPER = {UNIVERSAL: 0.7149}
 
 def write_report(results: LymphocyteResults, folder: Path) -> None:
     """Write ``results.json``, ``results.md``, ``values.csv`` and ``differences.svg``, each whole or not at all."""
-    write_json(folder / RESULTS, results_as_json(results))
-    for name, text in ((TABLE, markdown_report(results)), (CHART, _chart(results))):
-        with written_whole(folder / name) as beside:
-            beside.write_text(text, encoding="utf-8")
-    with written_whole(folder / VALUES) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["what", "seed", "against", "tile", "lymphocytes", "auroc"])
-        writer.writerows(_value_rows(results))
+    headings = ["what", "seed", "against", "tile", "lymphocytes", "auroc"]
+    write_report_files(folder, results_as_json(results), markdown_report(results), headings, _value_rows(results))
+    write_text(folder / CHART, _chart(results))
 
 
 def results_as_json(results: LymphocyteResults) -> dict[str, Any]:
@@ -74,10 +66,7 @@ def results_as_json(results: LymphocyteResults) -> dict[str, Any]:
             }
             for each in results.points
         },
-        "cells": {
-            run.folder.name: {"seconds_per_step": seconds_per_step(run), "losses_at_end": losses_at_end(run)}
-            for run in results.runs.values()
-        },
+        "cells": runs_as_json({run.folder.name: run for run in results.runs.values()}),
         "auroc": {
             name: {against: _plain(results.interval(name, against)) for against in TITLES}
             | {f"{NUCLEI}, within tiles": _plain(results.within_tiles(name, NUCLEI))}
@@ -162,5 +151,5 @@ def _value_rows(results: LymphocyteResults) -> Iterator[tuple[Any, ...]]:
                 if found is None:
                     continue
                 for tile, value in zip(results.points, found.by_tile[0], strict=True):
-                    shown = f"{value:.6g}" if np.isfinite(value) else ""
+                    shown = value_in_words(value)
                     yield name, "" if seed is None else seed, against, tile.id, int(tile.is_positive.sum()), shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +18,12 @@ from histoloom.studies.intervals import LEVEL, Interval, bootstrap_interval, in_
 from histoloom.studies.mode_seeking_measures import Measures
 from histoloom.studies.mode_seeking_recipe import FULL, ModeSeekingStudyRecipe
 from histoloom.studies.picture_sheet import save_picture_sheet
-from histoloom.studies.run_facts import losses_at_end, named_environment, seconds_per_step
+from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files
+from histoloom.studies.run_facts import named_environment
 from histoloom.studies.tables import Table
 from histoloom.studies.trained_generator import TrainedGenerator
-from histoloom.writing import write_json, written_whole
 
-RESULTS, TABLE, VALUES, FIGURE, WOVEN_FIGURE = (
-    "results.json",
-    "results.md",
-    "values.csv",
-    "figure.png",
-    "figure-woven.png",
-)
+FIGURE, WOVEN_FIGURE = "figure.png", "figure-woven.png"
 _FIGURE_ROWS = 6
 _RESAMPLING = 201
 
@@ -125,13 +118,8 @@ def write_report(
     trained
         Generators of one seed, which weave the figures.
     """
-    write_json(folder / RESULTS, results_as_json(results))
-    with written_whole(folder / TABLE) as beside:
-        beside.write_text(markdown_report(results), encoding="utf-8")
-    with written_whole(folder / VALUES) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["arm", "seed", "measure", "tile", "other_tile", "value"])
-        writer.writerows(_value_rows(results))
+    headings = ["arm", "seed", "measure", "tile", "other_tile", "value"]
+    write_report_files(folder, results_as_json(results), markdown_report(results), headings, _value_rows(results))
     by_arm = {cell.arm: generator for cell, generator in trained.items()}
     shown = crops[:: max(len(crops) // _FIGURE_ROWS, 1)][:_FIGURE_ROWS]
     generators = [by_arm[arm] for arm in results.recipe.arms if arm in by_arm]
@@ -154,10 +142,7 @@ def results_as_json(results: StudyResults) -> dict[str, Any]:
         "recipe": results.recipe.as_json(),
         "environment": named_environment(run for run, _ in results.cells.values()),
         "held_out_tiles": list(results.tiles),
-        "cells": {
-            cell.name: {"seconds_per_step": seconds_per_step(run), "losses_at_end": losses_at_end(run)}
-            for cell, (run, _) in results.cells.items()
-        },
+        "cells": runs_as_json({cell.name: run for cell, (run, _) in results.cells.items()}),
         "real": _intervals_as_json(results.of_real()),
         "arms": {arm: _intervals_as_json(results.of_arm(arm)) for arm in results.recipe.arms},
         "differences_to_full": {
@@ -214,12 +199,8 @@ def _value_rows(results: StudyResults) -> Iterator[tuple[Any, ...]]:
     for arm, seed, measures in [("real", "", results.real), *measured]:
         for name, values in measures.per_tile.items():
             for tile, value in zip(results.tiles, values, strict=True):
-                yield arm, seed, name, tile, "", _cell_text(value)
+                yield arm, seed, name, tile, "", value_in_words(value)
         for name, matrix in measures.per_pair.items():
             for first, row in enumerate(matrix):
                 for second in range(first + 1, len(row)):
-                    yield arm, seed, name, results.tiles[first], results.tiles[second], _cell_text(row[second])
-
-
-def _cell_text(value: float) -> str:
-    return f"{value:.6g}" if np.isfinite(value) else ""
+                    yield arm, seed, name, results.tiles[first], results.tiles[second], value_in_words(row[second])
