@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from histoloom.errors import Stopped, TrainingError
+from histoloom.errors import TrainingError
 from histoloom.studies.canny_label_fold import Fold, read_fold, with_augmented_set
 from histoloom.studies.canny_label_recipe import ARMS, GROWING, INITIAL, CannyLabelStudyRecipe
 from histoloom.studies.canny_label_report import write_numbers, write_report
 from histoloom.studies.canny_label_results import CellResult, DataSetResults, StudyResults
 from histoloom.studies.canny_label_scores import TileScores, score_tiles
-from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
+from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, in_turn, train_cell
 from histoloom.studies.study_folder import begin_study
 from histoloom.training.data import check_licences
 from histoloom.training.events import OnEvent
@@ -88,10 +88,8 @@ def run_canny_label_study(
     study = _Study(recipe, folds, Path(folder))
     study.begin()
     plan = [(name, cell) for name, cell in study.plan() if cell in named]
-    for index, (name, cell) in enumerate(plan):
-        if should_stop is not None and should_stop():
-            raise Stopped("Stopped; the same line goes on from there.")
-        on_event = on_cell(cell, index, len(plan)) if on_cell is not None else None
+    turns = in_turn([cell for _, cell in plan], on_cell, should_stop)
+    for (name, _), (cell, on_event) in zip(plan, turns, strict=True):
         study.finish(name, cell, on_event, should_stop)
     return study.report()
 

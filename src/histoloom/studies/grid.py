@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from histoloom.training.recipe import TrainingRecipe
 if TYPE_CHECKING:
     from histoloom.training.data import TrainingData
     from histoloom.training.events import OnEvent
+
+_STOPPED = "Stopped; the same line goes on from there."
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,27 @@ def chosen_cells(cells: Iterable[Cell], only: Iterable[str]) -> list[Cell]:
                 f"The study has no cell '{name}'; name one of {arms}, or a cell, such as '{all_cells[0].name}'."
             )
     return [cell for cell in all_cells if not names or cell.arm in names or cell.name in names]
+
+
+def check_stop(should_stop: Callable[[], bool] | None) -> None:
+    """Raise `histoloom.errors.Stopped` if someone asked to stop."""
+    if should_stop is not None and should_stop():
+        raise Stopped(_STOPPED)
+
+
+def in_turn(
+    cells: Sequence[Cell], on_cell: OnCell | None, should_stop: Callable[[], bool] | None
+) -> Iterator[tuple[Cell, OnEvent | None]]:
+    """Yield each cell as its turn comes, and who is told of its training.
+
+    Raises
+    ------
+    Stopped
+        If someone asked to stop, between two of them.
+    """
+    for index, cell in enumerate(cells):
+        check_stop(should_stop)
+        yield cell, on_cell(cell, index, len(cells)) if on_cell is not None else None
 
 
 def finished_run(cell: Cell, folder: Path) -> Run | None:
@@ -140,7 +163,7 @@ def train_cell(
         resume_from=checkpoints[max(checkpoints)] if checkpoints else None,
     )
     if run.bundle is None:
-        raise Stopped("Stopped; the same line goes on from there.")
+        raise Stopped(_STOPPED)
     if before_clearing is not None:
         before_clearing(run)
     _remove_checkpoints(run)

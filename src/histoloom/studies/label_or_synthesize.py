@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from histoloom.errors import RunError, Stopped, TrainingError
+from histoloom.errors import RunError, TrainingError
 from histoloom.importance import weights_among_alike
 from histoloom.runs import Run
-from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
+from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, in_turn, train_cell
 from histoloom.studies.label_or_synthesize_recipe import (
     BLIND_REFINER,
     CRITIC,
@@ -109,10 +109,8 @@ def run_label_or_synthesize_study(
     named = set(chosen_cells([cell for _, _, cell in plan], only))
     study.begin()
     plan = [each for each in plan if each[2] in named]
-    for index, (arm, part, cell) in enumerate(plan):
-        if should_stop is not None and should_stop():
-            raise Stopped("Stopped; the same line goes on from there.")
-        on_event = on_cell(cell, index, len(plan)) if on_cell is not None else None
+    turns = in_turn([cell for _, _, cell in plan], on_cell, should_stop)
+    for (arm, part, _), (cell, on_event) in zip(plan, turns, strict=True):
         study.finish(arm, part, cell, on_event, should_stop)
     results = study.report()
     # Late, because they need networks and so PyTorch.

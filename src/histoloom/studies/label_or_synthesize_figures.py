@@ -20,9 +20,11 @@ from histoloom.layouts.random_recipe import preset_recipe
 from histoloom.models import load_bundle
 from histoloom.segmenters.segmenter import Segmenter
 from histoloom.studies.failures_figure import ScoredTile, find_failures, save_failures
+from histoloom.studies.grid import check_stop
 from histoloom.studies.label_or_synthesize_recipe import ARMS, CRITIC, REFINED, REFINER, UNIFORM, WEIGHTED
 from histoloom.studies.label_or_synthesize_results import DISCRIMINATOR, StudyResults
 from histoloom.studies.label_or_synthesize_weaving import WovenSet
+from histoloom.studies.report_files import write_text
 from histoloom.studies.texture_reference_grid import (
     NamedPicture,
     save_texture_reference_grid,
@@ -30,7 +32,7 @@ from histoloom.studies.texture_reference_grid import (
 )
 from histoloom.studies.weights_of_looks import save_weighted_examples, save_weights_chart, weigh_looks
 from histoloom.studies.woven_examples_sheet import save_woven_examples
-from histoloom.writing import write_json, written_whole
+from histoloom.writing import write_json
 
 FIGURES, PAGE, RECORDS = "figures", "figures.md", "figures.json"
 
@@ -71,12 +73,10 @@ def write_figures(
     place = folder / FIGURES
     before, records = _records(place / RECORDS), {}
     for figure in _StudyFigures(results, place, woven_of).all():
-        if should_stop is not None and should_stop():
-            raise Stopped("Stopped; the same line goes on from there.")
+        check_stop(should_stop)
         records[figure.name] = figure.record(before.get(figure.name), place)
         write_json(place / RECORDS, before | records)
-    with written_whole(place / PAGE) as beside:
-        beside.write_text(_page(records), encoding="utf-8")
+    write_text(place / PAGE, _page(records))
 
 
 @dataclass(frozen=True)

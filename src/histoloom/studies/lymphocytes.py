@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from histoloom.errors import RunError, Stopped, TrainingError
+from histoloom.errors import RunError, TrainingError
 from histoloom.runs import Run
-from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
+from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, in_turn, train_cell
 from histoloom.studies.lymphocytes_points import FLOORS, TilePoints, points_of
 from histoloom.studies.lymphocytes_recipe import BOTH, GROWING, MEASURED, SUPERVISED, LymphocyteStudyRecipe
 from histoloom.studies.lymphocytes_report import write_report
@@ -89,10 +89,7 @@ def run_lymphocyte_study(
     study = _Study(recipe, tiles, tuple(points), Path(folder))
     cells = chosen_cells(recipe.cells(), only)
     study.begin()
-    for index, cell in enumerate(cells):
-        if should_stop is not None and should_stop():
-            raise Stopped("Stopped; the same line goes on from there.")
-        on_event = on_cell(cell, index, len(cells)) if on_cell is not None else None
+    for cell, on_event in in_turn(cells, on_cell, should_stop):
         if study.scored(cell) is not None:
             continue
         run = train_cell(

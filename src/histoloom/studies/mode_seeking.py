@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from histoloom.errors import Stopped
 from histoloom.runs import Run
-from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, train_cell
+from histoloom.studies.grid import Cell, OnCell, chosen_cells, finished_run, in_turn, train_cell
 from histoloom.studies.held_out import HeldOutCrop, held_out_crops
 from histoloom.studies.mode_seeking_measures import Measures, measure_cell, measure_real
 from histoloom.studies.mode_seeking_recipe import GROWING, ModeSeekingStudyRecipe
@@ -79,10 +78,7 @@ def run_mode_seeking_study(
     tiles = read_study_tiles(data, recipe, tile_pixel_size=tile_pixel_size, licence=licence)
     study = _Study(recipe, tiles, Path(folder))
     study.begin()
-    for index, cell in enumerate(cells):
-        if should_stop is not None and should_stop():
-            raise Stopped("Stopped; the same line goes on from there.")
-        on_event = on_cell(cell, index, len(cells)) if on_cell is not None else None
+    for cell, on_event in in_turn(cells, on_cell, should_stop):
         run = train_cell(cell, tiles, study.runs, on_event=on_event, should_stop=should_stop)
         if study.measured(cell) is None:
             study.measure(cell, run)
