@@ -78,8 +78,13 @@ def written_together(folder: str | Path, record: str) -> Iterator[Path]:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
     with written_whole(path) as beside:
-        beside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
 
 
 def _cannot_write(target: Path, error: OSError) -> WriteError:

@@ -18,7 +18,7 @@ from histoloom.layouts.layout import Layout
 from histoloom.layouts.nucleus import Nucleus
 from histoloom.layouts.outline import Outline, as_rings
 from histoloom.layouts.tissue_map import TissueMap
-from histoloom.writing import written_whole
+from histoloom.writing import write_text
 
 SCHEMA_VERSION = 1
 _FORMAT = "histoloom layout"
@@ -79,8 +79,7 @@ def write_sidecar(
 
 def write_compact_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write JSON without white space: a hundred thousand vertices would fill as many lines."""
-    with written_whole(path) as beside:
-        beside.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
 def read_sidecar(path: str | Path) -> Sidecar | None:

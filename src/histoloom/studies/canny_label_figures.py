@@ -19,7 +19,7 @@ from histoloom.studies.canny_label_tables import architecture_title
 from histoloom.studies.picture_sheet import save_picture_sheet
 from histoloom.studies.run_facts import reports_of
 from histoloom.studies.svg_charts import IntervalRow, Line, interval_chart, line_chart
-from histoloom.writing import written_whole
+from histoloom.writing import write_text
 
 _TILES, _SIDE, _BLOCKS = 3, 256, 6
 _SMOOTHED = 50
@@ -98,8 +98,7 @@ def _write_charts(charts: Iterator[tuple[str, str, str]], folder: Path) -> Itera
     for name, title, chart in charts:
         if chart:
             path = folder / f"{name}.svg"
-            with written_whole(path) as beside:
-                beside.write_text(chart, encoding="utf-8")
+            write_text(path, chart)
             yield title, path
 
 

@@ -14,8 +14,9 @@ from histoloom.studies.canny_label_recipe import INITIAL
 from histoloom.studies.canny_label_results import POWER, Comparison, DataSetResults, StudyResults
 from histoloom.studies.canny_label_tables import markdown_report
 from histoloom.studies.intervals import LEVEL, Interval
-from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files, write_text
+from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files
 from histoloom.studies.run_facts import named_environment
+from histoloom.writing import write_text
 
 PAGE = "report.html"
 

@@ -24,7 +24,6 @@ from histoloom.studies.grid import check_stop
 from histoloom.studies.label_or_synthesize_recipe import ARMS, CRITIC, REFINED, REFINER, UNIFORM, WEIGHTED
 from histoloom.studies.label_or_synthesize_results import DISCRIMINATOR, StudyResults
 from histoloom.studies.label_or_synthesize_weaving import WovenSet
-from histoloom.studies.report_files import write_text
 from histoloom.studies.texture_reference_grid import (
     NamedPicture,
     save_texture_reference_grid,
@@ -32,7 +31,7 @@ from histoloom.studies.texture_reference_grid import (
 )
 from histoloom.studies.weights_of_looks import save_weighted_examples, save_weights_chart, weigh_looks
 from histoloom.studies.woven_examples_sheet import save_woven_examples
-from histoloom.writing import write_json
+from histoloom.writing import write_json, write_text
 
 FIGURES, PAGE, RECORDS = "figures", "figures.md", "figures.json"
 

@@ -31,10 +31,11 @@ from histoloom.studies.label_or_synthesize_recipe import (
 )
 from histoloom.studies.label_or_synthesize_results import StudyResults
 from histoloom.studies.label_or_synthesize_scores import NORMALIZED, SCORE_TITLES
-from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files, write_text
+from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files
 from histoloom.studies.run_facts import named_environment
 from histoloom.studies.svg_charts import IntervalRow, interval_chart
 from histoloom.studies.tables import Table
+from histoloom.writing import write_text
 
 CHART = "differences.svg"
 

@@ -10,10 +10,11 @@ from histoloom.studies.intervals import LEVEL, Interval, in_words
 from histoloom.studies.lymphocytes_points import FLOOR_TITLES
 from histoloom.studies.lymphocytes_recipe import ARMS, BOTH, MEASURED, SUPERVISED, UNIVERSAL
 from histoloom.studies.lymphocytes_results import ALL, NUCLEI, TITLES, LymphocyteResults
-from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files, write_text
+from histoloom.studies.report_files import runs_as_json, value_in_words, write_report_files
 from histoloom.studies.run_facts import named_environment
 from histoloom.studies.svg_charts import IntervalRow, interval_chart
 from histoloom.studies.tables import Table
+from histoloom.writing import write_text
 
 CHART = "differences.svg"
 

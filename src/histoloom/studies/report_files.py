@@ -11,7 +11,7 @@ import numpy as np
 
 from histoloom.runs import Run
 from histoloom.studies.run_facts import losses_at_end, seconds_per_step
-from histoloom.writing import write_json, written_whole
+from histoloom.writing import write_json, write_text, written_whole
 
 RESULTS, TABLE, VALUES = "results.json", "results.md", "values.csv"
 
@@ -43,12 +43,6 @@ def write_report_files(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(headings)
         writer.writerows(rows)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text, whole or not at all."""
-    with written_whole(path) as beside:
-        beside.write_text(text, encoding="utf-8")
 
 
 def value_in_words(value: float) -> str:

@@ -20,7 +20,7 @@ from histoloom.importance.critic import Critic
 from histoloom.keyed_random import keyed_hash
 from histoloom.studies.picture_sheet import fitted, save_picture_sheet
 from histoloom.studies.svg_charts import Histogram, histogram_chart
-from histoloom.writing import written_whole
+from histoloom.writing import write_text
 
 _DRAW = 353
 _EXAMPLES = 6
@@ -163,8 +163,7 @@ def weights_chart(found: WeightsOfLooks) -> str:
 
 def save_weights_chart(found: WeightsOfLooks, path: Path) -> None:
     """Write the distributions as SVG, whole or not at all; raises `WriteError` if it cannot be written."""
-    with written_whole(path) as beside:
-        beside.write_text(weights_chart(found), encoding="utf-8")
+    write_text(path, weights_chart(found))
 
 
 def save_weighted_examples(found: WeightsOfLooks, path: Path, count: int = _EXAMPLES) -> None:
