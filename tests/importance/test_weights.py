@@ -150,6 +150,12 @@ def test_clip_ranges_are_read_as_they_are_written(text):
     assert ClipRange.from_text(text).as_text() == text
 
 
+@given(st.lists(st.floats(1e-9, 1e9), min_size=2, max_size=2, unique=True).map(sorted))
+def test_no_digit_of_a_clip_range_is_lost(ends):
+    for clip in (ClipRange.between(*ends), ClipRange.quantiles(*(each / 1e9 for each in ends))):
+        assert ClipRange.from_text(clip.as_text()) == clip
+
+
 def test_clip_ranges_have_names():
     assert ClipRange.from_text("published") == ClipRange.published()
     assert ClipRange.from_text("quantiles") == ClipRange.quantiles()

@@ -98,10 +98,10 @@ class ClipRange:
         return cls.quantiles(*ends) if found[1] else cls.between(*ends)
 
     def as_text(self) -> str:
-        """Return the option as people and tables write it."""
+        """Return the option as people and tables write it, with all digits, so that weights can be cut so again."""
         if self.kind == "none":
             return "none"
-        ends = f"{self.low:g},{self.high:g}"
+        ends = ",".join(repr(each).removesuffix(".0") for each in (float(self.low), float(self.high)))
         return ends if self.kind == "range" else f"quantiles {ends}"
 
 
