@@ -120,6 +120,18 @@ def test_sizes_are_biology_and_do_not_change_with_the_pixel_size():
     assert areas[0] == pytest.approx(areas[1], rel=0.1)
 
 
+def test_a_canvas_smaller_than_a_gland_shows_as_much_of_glands_as_a_large_one():
+    def in_glands(side, seed):
+        recipe = preset_recipe("colon glands", height=side, width=side, epithelial_share=0.0, tissue_map=False)
+        layout = random_layout(recipe, seed)
+        return sum(each.class_name == "epithelial" for each in layout.nuclei.values())
+
+    small = [in_glands(256, seed) for seed in range(24)]
+    large = [in_glands(1024, seed) for seed in range(3)]
+    assert np.mean(small) * 16 == pytest.approx(np.mean(large), rel=0.3)
+    assert np.mean(np.array(small) > 0) > 0.7
+
+
 def long_axis_angles(layout, class_name):
     angles = []
     for nucleus in layout.nuclei.values():

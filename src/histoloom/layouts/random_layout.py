@@ -112,7 +112,7 @@ def _row_curves(recipe: RandomLayoutRecipe, generator: np.random.Generator) -> l
     glands = gland_curves(
         generator,
         recipe.shape,
-        round(recipe.gland_density * recipe.area),
+        recipe.gland_density * recipe.pixel_size**2 * 1e-6,
         recipe.gland_diameter / recipe.pixel_size,
         _GLAND_CLEARANCE / recipe.pixel_size,
     )

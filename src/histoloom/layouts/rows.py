@@ -88,11 +88,13 @@ def plan_rows(
 def gland_curves(
     generator: np.random.Generator,
     shape: tuple[int, int],
-    count: int,
+    density: float,
     diameter: float,
     clearance: float,
 ) -> list[NDArray[np.float64]]:
-    """Return closed curves of gland bases, none within ``clearance`` of another.
+    """Return closed curves of gland bases, none within ``clearance`` of another, as a window into tissue has them.
+
+    Some of them lie partly outside; a canvas that is smaller than a gland shows parts of one, too.
 
     Parameters
     ----------
@@ -100,8 +102,8 @@ def gland_curves(
         Source of places and shapes.
     shape
         Canvas height and width, pixels.
-    count
-        Glands wanted; fewer are returned where they do not fit.
+    density
+        Glands wanted in each square pixel, on average over seeds; fewer are returned where they do not fit.
     diameter, clearance
         Pixels.
 
@@ -111,12 +113,15 @@ def gland_curves(
         Each ``float (65, 2)``, the first point repeated at the end; it runs so that the lumen is on the left.
     """
     turn = np.linspace(0.0, 2.0 * np.pi, 65)
+    margin = diameter / 2.0
+    expected = density * (shape[0] + 2.0 * margin) * (shape[1] + 2.0 * margin)
+    count = int(expected) + int(generator.uniform() < expected % 1.0) if density > 0.0 else 0
     centers, reaches = np.zeros((count, 2)), np.zeros(count)
     curves: list[NDArray[np.float64]] = []
     for _ in range(40 * count):
         if len(curves) >= count:
             break
-        center = generator.uniform((-diameter / 4, -diameter / 4), (shape[0] + diameter / 4, shape[1] + diameter / 4))
+        center = generator.uniform((-margin, -margin), (shape[0] + margin, shape[1] + margin))
         radius = diameter / 2.0 * float(np.clip(generator.normal(1.0, 0.18), 0.5, 1.6))
         stretch = generator.uniform(1.0, 1.6)
         tilt = generator.uniform(0.0, np.pi)
