@@ -31,8 +31,8 @@ pytestmark = pytest.mark.usefixtures("own_runs")
 
 PATIENCE_MS = 240_000
 SMALL = SegmenterRecipe(
-    architecture="unet", width=2, steps=1_000_000, batch_size=2, crop_size=32, pixel_size=0.25, log_every=20,
-    validate_every=50, preview_every=100, checkpoint_every=100, checkpoints_kept=1, validation_crops=2, previews=2,
+    architecture="unet", width=2, steps=1_000_000, batch_size=2, crop_size=32, pixel_size=0.25, log_every=10,
+    validate_every=20, preview_every=40, checkpoint_every=20, checkpoints_kept=1, validation_crops=2, previews=2,
     device="cpu", precision="32-true",
 )  # fmt: skip
 
