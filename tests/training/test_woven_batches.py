@@ -184,7 +184,23 @@ def test_a_crop_of_half_the_importance_has_half_the_gradient():
             loss(x, weights).backward()
             gradients.append(x.grad)
         torch.testing.assert_close(gradients[1], gradients[0] * importance.reshape(2, 1, 1, 1), msg=name)
-    # A crop that does not count at all is not in the pool of the Dice loss.
+    # A crop that does not count at all is not in the pool of the Dice loss, and the batch counts half.
     only = dice_loss(truth[:1] * 0.7, truth[:1], counted[:1])
     pooled = dice_loss(truth * torch.tensor([0.7, 0.1]).reshape(2, 1, 1, 1), truth, counted, torch.tensor([1.0, 0.0]))
-    torch.testing.assert_close(pooled, only)
+    torch.testing.assert_close(pooled, 0.5 * only, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("crops", [1, 3])
+def test_a_batch_that_hardly_matters_is_hardly_learnt_from_by_the_dice_loss(crops):
+    torch.manual_seed(0)
+    truth = (torch.rand(crops, 1, 8, 8) > 0.5).float()
+    losses, gradients = [], []
+    for weight in (1.0, 0.01, 0.0):
+        x = torch.full_like(truth, 0.4, requires_grad=True)
+        loss = dice_loss(x, truth, torch.ones_like(truth), torch.full((crops,), weight))
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(x.grad.abs().sum().item())
+    assert losses[0] == dice_loss(torch.full_like(truth, 0.4), truth, torch.ones_like(truth)).item()
+    assert losses[1:] == pytest.approx([0.01 * losses[0], 0.0], rel=1e-4)
+    assert gradients[1:] == pytest.approx([0.01 * gradients[0], 0.0], rel=1e-4)

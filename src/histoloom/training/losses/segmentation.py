@@ -99,12 +99,18 @@ def dice_loss(
         ``(B, C, H, W)`` in 0..1; what is not counted is left out. A batch without nuclei has a loss near 0 where none
         are predicted.
     importance
-        How much each crop counts in the pool, ``(B,)``. None for 1.
+        How much each crop counts in the pool beside the others, and, on the mean, the batch, ``(B,)``. None for 1.
     """
-    counted = by_importance(counted, importance)
+    batch_counts = torch.ones((), device=counted.device)
+    if importance is not None:
+        # A ratio is the same whatever all of it is multiplied by, so the batch's own importance is taken out and put
+        # before it; else a batch of crops that hardly matter would be learnt from like any other.
+        weighted = by_importance(counted, importance)
+        batch_counts = weighted.sum() / counted.sum().clamp(min=1.0)
+        counted = weighted / batch_counts.clamp(min=torch.finfo(weighted.dtype).tiny)
     probability = probability * counted
     both = (probability * truth).sum()
-    return 1.0 - (2.0 * both + 1.0) / (probability.sum() + (truth * counted).sum() + 1.0)
+    return batch_counts * (1.0 - (2.0 * both + 1.0) / (probability.sum() + (truth * counted).sum() + 1.0))
 
 
 def by_importance(counted: torch.Tensor, importance: torch.Tensor | None) -> torch.Tensor:
