@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -16,6 +17,9 @@ from histoloom.generators.contract import WovenTile
 from histoloom.generators.woven_files import save_woven
 from histoloom.importance import read_weights
 from histoloom.importance.critic import Critic
+from histoloom.importance.folders import References
+from histoloom.jobs.tile_references import TileReferences
+from histoloom.layouts.tile_folders import open_tile_folder
 from histoloom.tiles.looks import look_sha256
 from histoloom.training.woven_folders import read_woven_folder
 from small_bundles import small_layout
@@ -246,3 +250,38 @@ def test_records_that_are_no_records_do_not_matter(folder):
 
     assert {row["patient"] for row in rows("weights.csv")} == {""}
     assert np.isfinite([float(row["weight"]) for row in rows("weights.csv")]).all()
+
+
+def save_with_size(path: Path, pixels: np.ndarray, pixel_size: float) -> None:
+    per_cm = 1e4 / pixel_size
+    tifffile.imwrite(path, pixels, photometric="rgb", resolution=(per_cm, per_cm), resolutionunit="CENTIMETER")
+
+
+def test_a_reference_of_another_pixel_size_is_rescaled_to_the_critics(folder):
+    real = tissue_picture((SIDE, SIDE), seed=20)
+    finer = np.asarray(Image.fromarray(real).resize((2 * SIDE, 2 * SIDE), Image.Resampling.BILINEAR))
+    save_with_size(folder / "same.tif", real, 0.5)
+    save_with_size(folder / "finer.tif", finer, 0.25)
+    (woven, *_) = open_tile_folder("woven").pairs
+    same, rescaled = (References(f"{name}.tif", 0.5).of(woven) for name in ("same", "finer"))
+    np.testing.assert_array_equal(same.pixels, real)
+    np.testing.assert_array_equal(rescaled.as_stored, finer)
+    assert rescaled.pixels.shape == real.shape
+    away = np.abs(finer[:SIDE, :SIDE].astype(int) - real).mean()
+    assert np.abs(rescaled.pixels.astype(int) - real).mean() < 0.5 * away
+
+
+def test_the_dock_rescales_references_as_the_shell_does(folder):
+    finer = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
+    save_with_size(folder / "finer.tif", finer, 0.25)
+    opened = open_tile_folder("woven")
+    beside = TileReferences(opened, Path("finer.tif"), 0.5).of(opened.pairs[0])
+    assert beside.pixels.shape == (SIDE, SIDE, 3)
+
+
+def test_a_reference_whose_pixel_size_is_far_from_the_critics_is_refused(folder, capsys):
+    save_with_size(folder / "far.tif", tissue_picture((SIDE, SIDE), seed=20), 8.0)
+    words = ["weigh", "woven", "--critic", "comparing.safetensors", "--reference", "far.tif", "-o", "weights.csv"]
+    assert main(words) != 0
+    assert "'far.tif' has 8 µm per pixel, too far from the critic's 0.5 to be rescaled" in capsys.readouterr().err
+    assert not Path("weights.csv").exists()

@@ -13,9 +13,9 @@ from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.compared_labels import Placing
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.writers import pixel_size_of
+from histoloom.importance.folders import rescaled_reference
 from histoloom.jobs.tile_references import CanvasLook
 from histoloom.layouts import Layout
-from histoloom.models.header import PIXEL_SIZE_TOLERANCE
 from histoloom.tiles.looks import Look
 
 if TYPE_CHECKING:
@@ -163,17 +163,11 @@ def _canvas_source(canvas: Canvas) -> tuple[NDArray[np.uint8], float] | None:
 
 def reference_pixels(pixels: NDArray[np.uint8], pixel_size: float, wanted: float) -> NDArray[np.uint8]:
     """Return a reference at another pixel size (µm), or itself where that is about the same."""
-    factor = pixel_size / wanted
-    if abs(factor - 1.0) <= PIXEL_SIZE_TOLERANCE:
-        return pixels
-    key = id(pixels), round(factor, 4)
+    key = id(pixels), round(pixel_size / wanted, 4)
     if key not in _rescaled:
-        import cv2
-
         _rescaled.clear()
-        way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
         # The picture is kept as well, so that its id stays its own.
-        _rescaled[key] = pixels, np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=way))
+        _rescaled[key] = pixels, rescaled_reference(pixels, pixel_size, wanted)
     return _rescaled[key][1]
 
 

@@ -97,7 +97,7 @@ def calibrate(
                 "at least two, better fifty."
             )
     total, done = sum(len(each.pairs) for each in folders), 0
-    references = References(reference or real) if critic.needs_reference else None
+    references = References(reference or real, critic.pixel_size) if critic.needs_reference else None
     logits: list[NDArray[np.float64]] = []
     is_real: list[bool] = []
     for folder, of_real in zip(folders, (True, False), strict=True):

@@ -20,11 +20,15 @@ from histoloom.importance.judgement import Judgement
 from histoloom.importance.weights import effective_sample_size
 from histoloom.importance.weights_table import TileWeight, with_decisions
 from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
+from histoloom.models.header import PIXEL_SIZE_TOLERANCE
 from histoloom.tiles.looks import look_sha256, shows_tissue
 from histoloom.tiles.reading import PICTURE_SUFFIXES, open_tile
 
 if TYPE_CHECKING:
     from histoloom.importance.critic import Critic
+
+_FARTHEST = 5.0
+"""By what the pixel size of a reference may differ from the critic's and be rescaled."""
 
 MOST_OF_BLANK = 1.0
 """What a tile without tissue counts at most: a real one, which it may be, as glass is."""
@@ -81,7 +85,7 @@ def weigh_folder(
     reference
         A real tile, or a folder of real tiles, for critics that compare. Of a folder, each woven tile is held against
         the tile whose look it has, where its record tells; else against the one that its name begins with; else
-        against one of its patient; else against the first.
+        against one of its patient; else against the first. Those of another pixel size than the critic's are rescaled.
     clip
         How weights are clipped (default: not at all).
     pixel_size
@@ -103,7 +107,7 @@ def weigh_folder(
         If ``should_stop`` said so.
     """
     opened = open_tile_folder(folder, pixel_size, labels_required=critic.needs_layout)
-    references = References(reference) if critic.needs_reference else None
+    references = References(reference, critic.pixel_size) if critic.needs_reference else None
     judged: list[tuple[TilePair, Judgement, str]] = []
     blank: list[bool] = []
     notes = _left_out(opened)
@@ -117,8 +121,8 @@ def weigh_folder(
     for done, pair in enumerate(opened.pairs, start=1):
         if should_stop is not None and should_stop():
             raise Stopped(f"Stopped after {done - 1} of {len(opened.pairs)} tiles; nothing was written.")
-        beside = None if references is None else references.of(pair)
         try:
+            beside = None if references is None else references.of(pair)
             judgement, pixels = _judged(opened, pair, critic, None if beside is None else beside.pixels, pixel_size)
         except HistoloomError as error:
             raise ImportanceError(f"'{pair.image_path.name}' cannot be weighed: {error}") from error
@@ -245,13 +249,16 @@ class Reference:
     Parameters
     ----------
     pixels
-        RGB ``uint8 (H, W, 3)``.
+        RGB ``uint8 (H, W, 3)``, at the pixel size that was asked for.
     patient
         The woven one's, where that is known; else empty.
+    as_stored
+        As its file has it, by which records know it as a look.
     """
 
     pixels: NDArray[np.uint8]
-    patient: str = ""
+    patient: str
+    as_stored: NDArray[np.uint8]
 
 
 class References:
@@ -261,6 +268,8 @@ class References:
     ----------
     path
         A tile, or a folder of tiles.
+    pixel_size
+        µm per pixel that references shall have; those whose files tell another are rescaled.
 
     Raises
     ------
@@ -270,7 +279,8 @@ class References:
         If the folder holds no tiles.
     """
 
-    def __init__(self, path: str | Path | None) -> None:
+    def __init__(self, path: str | Path | None, pixel_size: float) -> None:
+        self._pixel_size = pixel_size
         if path is None:
             raise ImportanceError(
                 "This critic compares with real tissue and got no reference; give a real tile, or the folder of the "
@@ -282,32 +292,61 @@ class References:
         else:
             self._pairs = [TilePair(source.stem, source)]
         self._by_look: dict[str, TilePair] | None = None
-        self._last: tuple[TilePair, NDArray[np.uint8]] | None = None
+        self._last: tuple[TilePair, NDArray[np.uint8], NDArray[np.uint8]] | None = None
 
     def of(self, woven: TilePair) -> Reference:
-        """Return what a woven tile is held against; see `weigh_folder`."""
+        """Return what a woven tile is held against; see `weigh_folder`.
+
+        Raises
+        ------
+        ImportanceError
+            If its pixel size is too far from the one that was asked for.
+        TileError
+            If its file is damaged.
+        """
         found = self._source_of(woven)
         if found is not None:
-            return Reference(self._pixels(found), found.patient or "")
+            return self._reference(found, found.patient or "")
         alike = [each for each in self._pairs if woven.patient is not None and each.patient == woven.patient]
-        return Reference(self._pixels((alike or self._pairs)[0]), woven.patient or "")
+        return self._reference((alike or self._pairs)[0], woven.patient or "")
 
     def _source_of(self, woven: TilePair) -> TilePair | None:
         """Return the tile that a woven one was made from, as far as record and name tell."""
         look = _look_of(woven)
         if look and self._by_look is None:
-            self._by_look = {look_sha256(self._pixels(each)): each for each in self._pairs}
+            self._by_look = {look_sha256(self._read(each)[0]): each for each in self._pairs}
         if self._by_look is not None and look in self._by_look:
             return self._by_look[look]
         named = [each for each in self._pairs if woven.id == each.id or woven.id.startswith(f"{each.id}_")]
         return max(named, key=lambda each: len(each.id)) if named else None
 
-    def _pixels(self, pair: TilePair) -> NDArray[np.uint8]:
+    def _reference(self, pair: TilePair, patient: str) -> Reference:
         # Only the last, because a folder of real tiles may be larger than memory.
         if self._last is None or self._last[0] != pair:
-            with open_tile(pair.image_path) as tile:
-                self._last = pair, np.asarray(tile.read(), np.uint8)
-        return self._last[1]
+            as_stored, size = self._read(pair)
+            if size is not None and not 1 / _FARTHEST <= size / self._pixel_size <= _FARTHEST:
+                raise ImportanceError(
+                    f"The reference '{pair.image_path.name}' has {size:g} µm per pixel, too far from the critic's "
+                    f"{self._pixel_size:g} to be rescaled; give a real tile of about its pixel size."
+                )
+            rescaled = as_stored if size is None else rescaled_reference(as_stored, size, self._pixel_size)
+            self._last = pair, rescaled, as_stored
+        return Reference(self._last[1], patient, self._last[2])
+
+    def _read(self, pair: TilePair) -> tuple[NDArray[np.uint8], float | None]:
+        with open_tile(pair.image_path) as tile:
+            return np.asarray(tile.read(), np.uint8), tile.pixel_size
+
+
+def rescaled_reference(pixels: NDArray[np.uint8], pixel_size: float, wanted: float) -> NDArray[np.uint8]:
+    """Return a reference at another pixel size (µm), or itself where that is about the same."""
+    factor = pixel_size / wanted
+    if abs(factor - 1.0) <= PIXEL_SIZE_TOLERANCE:
+        return pixels
+    import cv2
+
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=way), np.uint8)
 
 
 def _look_of(woven: TilePair) -> str:

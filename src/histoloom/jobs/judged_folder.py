@@ -142,7 +142,7 @@ def judge_folder(
     opened = open_tile_folder(folder, labels_required=False)
     judges = critic[1].judges
     compares = judges is not None and judges.reference_size > 0
-    references = TileReferences(opened, beside) if compares else None
+    references = TileReferences(opened, beside, critic[1].pixel_size) if compares else None
     tiles: list[JudgedTile] = []
     problems: list[str] = []
     for done, pair in enumerate(opened.pairs):

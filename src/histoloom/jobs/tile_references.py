@@ -70,6 +70,8 @@ class TileReferences:
     chosen
         A real tile or a folder of them, which are held against tiles as `histoloom.importance.folders.References` does;
         or the look of the canvas; None where there is no real tissue.
+    pixel_size
+        The critic's, µm per pixel.
 
     Raises
     ------
@@ -79,14 +81,14 @@ class TileReferences:
         If it is a folder that holds no tiles.
     """
 
-    def __init__(self, woven: TileFolder, chosen: Path | CanvasLook | None) -> None:
+    def __init__(self, woven: TileFolder, chosen: Path | CanvasLook | None, pixel_size: float) -> None:
         if chosen is None:
             raise LooksNeededError(
                 "This critic compares with real tissue, and there is none on the canvas; choose the folder of the real "
                 "tiles whose looks were woven, or one real picture ('Compare with')."
             )
         self._known: dict[int, tuple[NDArray[np.uint8], str]] = {}
-        self._source: References | CanvasLook = References(chosen) if isinstance(chosen, Path) else chosen
+        self._source: References | CanvasLook = References(chosen, pixel_size) if isinstance(chosen, Path) else chosen
         self.is_one = not (isinstance(chosen, Path) and chosen.is_dir())
         """Whether all tiles are held against the same picture."""
         self.title = "the look of the canvas"
@@ -111,6 +113,8 @@ class TileReferences:
 
         Raises
         ------
+        ImportanceError
+            If its pixel size is too far from the critic's.
         TileError
             If its file is damaged.
         """
@@ -119,7 +123,7 @@ class TileReferences:
             return HeldAgainst(self._source.pixels, woven.patient or "", bool(named) and named not in self._looks)
         found = self._source.of(woven)
         patient = woven.patient or found.patient
-        return HeldAgainst(found.pixels, patient, bool(named) and named != self._sha256(found.pixels))
+        return HeldAgainst(found.pixels, patient, bool(named) and named != self._sha256(found.as_stored))
 
     def _sha256(self, pixels: NDArray[np.uint8]) -> str:
         # Many tiles in a row are held against the same picture.
