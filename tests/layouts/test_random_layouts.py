@@ -128,8 +128,8 @@ def test_a_canvas_smaller_than_a_gland_shows_as_much_of_glands_as_a_large_one():
 
     small = [in_glands(256, seed) for seed in range(24)]
     large = [in_glands(1024, seed) for seed in range(3)]
-    assert np.mean(small) * 16 == pytest.approx(np.mean(large), rel=0.3)
-    assert np.mean(np.array(small) > 0) > 0.7
+    assert np.mean(small) * 16 == pytest.approx(np.mean(large), rel=0.35)
+    assert np.mean(np.array(small) > 0) > 0.5
 
 
 def long_axis_angles(layout, class_name):

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_BEYOND = 2.0
+"""How many diameters beyond the canvas glands are drawn: about as far as one that is seen keeps others away."""
+
 
 @dataclass(frozen=True)
 class RowPlan:
@@ -94,7 +97,8 @@ def gland_curves(
 ) -> list[NDArray[np.float64]]:
     """Return closed curves of gland bases, none within ``clearance`` of another, as a window into tissue has them.
 
-    Some of them lie partly outside; a canvas that is smaller than a gland shows parts of one, too.
+    Some of them lie partly outside; a canvas that is smaller than a gland shows parts of one, too. Those that lie
+    wholly outside are drawn as well and left out, so that there is as much room for glands at a border as elsewhere.
 
     Parameters
     ----------
@@ -113,7 +117,7 @@ def gland_curves(
         Each ``float (65, 2)``, the first point repeated at the end; it runs so that the lumen is on the left.
     """
     turn = np.linspace(0.0, 2.0 * np.pi, 65)
-    margin = diameter / 2.0
+    margin = _BEYOND * diameter
     expected = density * (shape[0] + 2.0 * margin) * (shape[1] + 2.0 * margin)
     count = int(expected) + int(generator.uniform() < expected % 1.0) if density > 0.0 else 0
     centers, reaches = np.zeros((count, 2)), np.zeros(count)
@@ -141,7 +145,7 @@ def gland_curves(
         curve[-1] = curve[0]
         centers[found], reaches[found] = center, reach
         curves.append(lumen_on_the_left(curve))
-    return curves
+    return [each for each in curves if (each.max(axis=0) >= 0.0).all() and (each.min(axis=0) < shape).all()]
 
 
 def lumen_on_the_left(curve: NDArray[np.float64]) -> NDArray[np.float64]:
