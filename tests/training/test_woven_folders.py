@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from histoloom.errors import HistoloomError, TrainingError
 from histoloom.generators.contract import WovenTile
@@ -96,6 +97,21 @@ def test_tables_that_do_not_serve_are_refused_in_one_sentence(folder, rows, colu
         read_woven_folder(folder, pixel_size=0.25)
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_picture_without_labels_has_its_row_and_is_not_learnt_from(folder):
+    Image.fromarray(woven_tile(7).image).save(folder / "loose.png")
+    weigh(folder, *ROWS, "loose.png,1,1", columns="file,weight,p")
+    assert [each.weight for each in read_woven_folder(folder, pixel_size=0.25).woven] == [
+        float(row.split(",")[1]) for row in ROWS
+    ]
+
+
+def test_tiles_that_are_all_rejected_in_their_records_are_called_so(folder):
+    for record in folder.glob("*_seed?.json"):
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"importance_weight": 0.0}))
+    with pytest.raises(TrainingError, match="All woven tiles are rejected"):
+        read_segmenter_data([], [folder], SegmenterRecipe())
 
 
 def test_a_known_generator_hands_its_licences_down(folder, tmp_path, monkeypatch):

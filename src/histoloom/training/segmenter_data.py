@@ -133,6 +133,10 @@ def _licences(
 def _with_held_out(data: TrainingData, recipe: SegmenterRecipe) -> TrainingData:
     """Return woven tiles alone with a share of them to validate on."""
     kept = [each for each in data.woven if each.weight > 0]
+    if data.woven and not kept:
+        raise TrainingError(
+            "All woven tiles are rejected (their weights are 0), so nothing is left to learn from; keep some of them."
+        )
     if len(kept) < 2:
         raise TrainingError(
             "Without real tiles, at least two woven ones are needed, one of them to validate on; give more."

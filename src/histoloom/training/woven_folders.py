@@ -93,7 +93,9 @@ def _weights_of(
     table = folder.path / WEIGHTS
     if not table.is_file():
         return {name: _recorded_weight(record) for name, record in records.items()}
-    weights = read_tile_weights(table, {pair.id: pair.image_path for pair in labelled})
+    # All have been weighed, also those that have no labels to learn from.
+    all_weights = read_tile_weights(table, {pair.id: pair.image_path for pair in folder.pairs})
+    weights = {pair.id: all_weights[pair.id] for pair in labelled}
     if not any(weights.values()):
         raise TrainingError(
             f"All tiles of '{folder.path.name}' are rejected (their weights in '{WEIGHTS}' are 0); keep some, or leave "
