@@ -214,6 +214,11 @@ def test_a_folder_without_real_tiles_is_refused_and_what_was_chosen_stays(
     said(dock, qtbot, "The folder 'empty' holds no tiles", Level.ERROR)
     assert dock.parts.reference.path == real
     assert dock.parts.reference.currentText() == "Real tiles: real/…"
+    # What is worse is told.
+    dock.weights.told.emit(Level.ERROR, "The layer was deleted.")
+    said(dock, qtbot, "The layer was deleted.", Level.ERROR)
+    dock.weights.told.emit(Level.WORKING, "Canvas: 50% judged.")
+    said(dock, qtbot, "50% judged", Level.WORKING)
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
     dock.parts.reference.activated.emit(2)
     assert dock.parts.reference.path == real

@@ -144,10 +144,11 @@ def test_a_blind_critic_is_said_to_say_nothing():
     assert "nearly all weights are 1 and say nothing" in sentence
 
 
-def test_a_critic_with_another_prior_is_said_to_have_that():
-    (sentence,) = verdict(np.zeros(40), ratio=3.0)
+@pytest.mark.parametrize("ratio", [3.0, 0.02])
+def test_a_critic_with_another_prior_is_said_to_have_that(ratio):
+    (sentence,) = verdict(np.zeros(40), ratio=ratio)
 
-    assert "Nearly all weights are 3, the ratio of woven to real samples itself" in sentence
+    assert f"Nearly all weights are {ratio:g}, the ratio of woven to real samples itself" in sentence
 
 
 def test_nothing_is_concluded_from_a_few_tiles():

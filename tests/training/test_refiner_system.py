@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from histoloom.errors import TrainingError
 from histoloom.generators import generator_named
@@ -26,6 +28,7 @@ from histoloom.training.discriminator_bundles import discriminator_bundle
 from histoloom.training.engine import train
 from histoloom.training.first_pictures import FirstPictures
 from histoloom.training.memory import estimate_memory
+from histoloom.training.optimization import Optimization
 from histoloom.training.systems.presets import presets_of
 from histoloom.training.systems.refiner import Refiner
 from histoloom.training.systems.refiner_recipe import RefinerRecipe
@@ -105,6 +108,22 @@ def test_hardness_moves_the_refiner_and_not_the_learner():
             if each.grad is not None:
                 each -= 1e-2 * each.grad
     assert hardness() < before
+
+
+def test_a_real_step_down_the_hardness_loss_leaves_the_learner_as_it_was():
+    recipe = RefinerRecipe(**SMALL | {"realism_weight": 0.0, "hardness_weight": 1e-3, "refiner_updates": 1})
+    system = Refiner(recipe, DATA)
+    torch.manual_seed(0)
+    work = Optimization(Fabric(accelerator="cpu", devices=1), system.build(), recipe)
+    before = {name: deepcopy(each.state_dict()) for name, each in work.plain_networks.items()}
+    system._refine(work, system._seen(some_batch(system)), system._round)
+    moved = {
+        name: any(not torch.equal(value, before[name][key]) for key, value in each.state_dict().items())
+        for name, each in work.plain_networks.items()
+    }
+    assert moved == {"refiner": True, "discriminator": False, "learner": False}
+    learner = work.plain_networks["learner"]
+    assert all(each.grad is None and each.requires_grad for each in learner.parameters())
 
 
 class _Quiet(Recorder):
@@ -244,6 +263,14 @@ def test_the_papers_preset_is_the_default_and_the_codes_has_its_numbers():
     assert (code.learning_rate, code.learning_rate * code.discriminator_pace) == pytest.approx((3e-6, 3e-5))
     assert (code.momentum, code.gradient_clip, code.history) == (0.95, 50.0, 64_000)
     networks = Refiner(code, DATA).build()
+    assert (code.square_term, code.over_map, code.realism_form) == ("squared norm", "sum", "-log D")
+    assert code.weight_clip == "code"
+    assert (paper.square_term, paper.over_map, paper.realism_form) != (
+        code.square_term,
+        code.over_map,
+        code.realism_form,
+    )
+    assert paper.weight_clip == "none"
     assert isinstance(networks["refiner"], HouRefiner)
     assert isinstance(networks["discriminator"], HouDiscriminator)
     assert len(networks["refiner"].blocks) == 5

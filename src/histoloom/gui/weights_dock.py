@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 _REST_MS = 120
 _SHOWN_SIZE = 90.0
+_READ_S = 8.0
 
 
 class WeightsDock(QScrollArea):
@@ -72,6 +75,7 @@ class WeightsDock(QScrollArea):
         self._has_been_seen = False
         self._folder_beside_canvas: Path | None = None
         self._is_refused = False
+        self._kept_until = 0.0
         self._connect()
         self._list_layers()
         self.weights.choose_picture(CanvasPicture())
@@ -180,7 +184,7 @@ class WeightsDock(QScrollArea):
         parts.table.clicked.connect(partial(self.exporting.ask_where, "weights.csv", self.export))
         parts.into_folder.clicked.connect(self.export_into_folder)
         parts.nuclei_table.clicked.connect(partial(self.exporting.ask_where, "nuclei.csv", self.export_nuclei))
-        self.exporting.told.connect(self._tell)
+        self.exporting.told.connect(self._on_written)
         self.exporting.failed.connect(self._on_refused)
         self.on_demand.trained.connect(self._on_trained)
         self.weights.judged.connect(self._on_judged)
@@ -214,14 +218,14 @@ class WeightsDock(QScrollArea):
         self.parts.picture.list_layers(image_layers(self.canvas.viewer.layers))
 
     def _on_critic(self, critic: Critic | None) -> None:
-        self._is_refused = False
+        self._go_on()
         self.parts.show_critic(critic)
         self.weights.choose_critic(critic)
         if isinstance(self.parts.picture.choice, Path):
             self._judge_folder(self.parts.picture.choice)
 
     def _on_picture(self, choice: Judged | None) -> None:
-        self._is_refused = False
+        self._go_on()
         self.weighed.decisions.clear()
         self.folder.forget()
         folder = choice if isinstance(choice, Path) else None
@@ -241,7 +245,7 @@ class WeightsDock(QScrollArea):
         if isinstance(choice, Path):
             self._judge_folder(choice)
         else:
-            self._is_refused = False
+            self._go_on()
             self.weights.renew()
 
     def _judge_folder(self, folder: Path) -> None:
@@ -264,7 +268,7 @@ class WeightsDock(QScrollArea):
         self._enable()
 
     def _on_reference(self, pixels: NDArray[np.uint8] | None) -> None:
-        self._is_refused = False
+        self._go_on()
         self.weights.choose_reference(pixels)
         folder = self.parts.picture.choice
         if isinstance(folder, Path):
@@ -312,8 +316,8 @@ class WeightsDock(QScrollArea):
         self._show_numbers()
 
     def _on_weights_told(self, level: Level, text: str) -> None:
-        # What was refused stays to be read, although judging what was chosen before goes on under it.
-        if level is Level.ERROR or not self._is_refused:
+        # What somebody has asked for is answered long enough to be read, although judging goes on under it.
+        if level is Level.ERROR or time.monotonic() >= self._kept_until:
             self._tell(level, text)
 
     def _on_lost(self) -> None:
@@ -351,10 +355,16 @@ class WeightsDock(QScrollArea):
         if critic is not None:
             words = f"'{critic_title(path)}' is trained; judge with it, or choose it later."
             self.parts.card.show_status(Level.OK, words, "Use it", partial(self.parts.critic.choose, critic))
+            # With its button, until something else is asked for.
+            self._is_refused, self._kept_until = False, math.inf
 
     def _on_refused(self, error: Exception) -> None:
         self._on_failed(error)
-        self._is_refused = True
+        self._is_refused, self._kept_until = True, time.monotonic() + _READ_S
+
+    def _on_written(self, level: Level, text: str) -> None:
+        self._tell(level, text)
+        self._kept_until = time.monotonic() + _READ_S
 
     def _forget_refusal(self) -> None:
         """Take back what was said of a table or a reference that was refused, where something else was chosen since."""
@@ -362,7 +372,11 @@ class WeightsDock(QScrollArea):
             self._tell(*judged_words(self.folder.folder))
         elif self._is_refused and self.weights.latest is not None:
             self._tell(*_whole_words(self.weights.latest))
-        self._is_refused = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let what is judged be told again: something else was asked for."""
+        self._is_refused, self._kept_until = False, 0.0
 
     def _on_failed(self, error: Exception) -> None:
         known = isinstance(error, HistoloomError)
@@ -376,7 +390,7 @@ class WeightsDock(QScrollArea):
         self.parts.stop.setVisible(self.folder.is_judging)
 
     def _tell(self, level: Level, text: str) -> None:
-        self._is_refused = False
+        self._go_on()
         self.parts.card.show_status(level, text)
 
 

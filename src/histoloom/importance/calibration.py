@@ -194,6 +194,11 @@ def _sentences_about(weights: NDArray[np.float64], ratio: float) -> list[str]:
     effective = effective_sample_size(weights)
     if len(weights) < _FEWEST:
         return []
+    if _near(weights, ratio) and not _near(weights, 1.0):
+        return [
+            f"Nearly all weights are {ratio:.3g}, the ratio of woven to real samples itself, so the critic's prior is "
+            "another one than its ratio says; calibrate it on as many woven and real tiles as the ratio tells."
+        ]
     if effective < _COLLAPSED_SHARE * len(weights) or np.median(weights) < _COLLAPSED_MEDIAN:
         return [
             "The critic tells nearly everything woven from what is real, so the weights collapse onto a few; take a "
@@ -203,11 +208,6 @@ def _sentences_about(weights: NDArray[np.float64], ratio: float) -> list[str]:
         return [
             "The critic cannot tell woven tiles from real ones, so nearly all weights are 1 and say nothing; that is "
             "good news if it can tell other ones, and else it should be trained longer."
-        ]
-    if _near(weights, ratio):
-        return [
-            f"Nearly all weights are {ratio:.3g}, the ratio of woven to real samples itself, so the critic's prior is "
-            "another one than its ratio says; calibrate it on as many woven and real tiles as the ratio tells."
         ]
     if np.median(weights) > _RUNAWAY_MEDIAN:
         return [
