@@ -29,7 +29,7 @@ from lymphocyte_tiles import write_lymphocyte_tiles
 from tile_folders import write_tiles
 
 TINY = {
-    "seeds": 1, "steps": 2, "width": 4, "batch_size": 2, "crop_size": 83, "weave": 6, "layout_side": 112,
+    "seeds": 1, "steps": 2, "width": 4, "batch_size": 2, "crop_size": 83, "weave": 6, "layout_side": 144,
     "checkpoint_every": 1, "held_out_share": 0.5,
 }  # fmt: skip
 

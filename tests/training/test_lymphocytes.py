@@ -35,7 +35,7 @@ TINY = {
     "width": 4, "steps": 4, "batch_size": 2, "crop_size": 83, "checkpoint_every": 2, "validate_every": 2,
     "preview_every": 4, "validation_crops": 2, "previews": 1, "device": "cpu", "precision": "32-true",
 }  # fmt: skip
-WOVEN = {"weave": 5, "layout_side": 112}
+WOVEN = {"weave": 5, "layout_side": 144}
 
 
 def recipe(**changes):
