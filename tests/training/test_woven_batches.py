@@ -12,6 +12,7 @@ from test_segmenter_training import discs, recipe
 from histoloom.errors import TrainingError
 from histoloom.keyed_random import keyed_generator
 from histoloom.models import TrainingSource
+from histoloom.segmenters import registry
 from histoloom.training.augmentation import augmented_crop, plain_crop
 from histoloom.training.batches import Batches, as_batch
 from histoloom.training.data import combined_training_data
@@ -204,3 +205,24 @@ def test_a_batch_that_hardly_matters_is_hardly_learnt_from_by_the_dice_loss(crop
     assert losses[0] == dice_loss(torch.full_like(truth, 0.4), truth, torch.ones_like(truth)).item()
     assert losses[1:] == pytest.approx([0.01 * losses[0], 0.0], rel=1e-4)
     assert gradients[1:] == pytest.approx([0.01 * gradients[0], 0.0], rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", sorted(registry.ARCHITECTURES))
+def test_every_segmenter_learns_from_crops_by_their_importance(architecture):
+    data = with_woven()
+    system = SegmenterTraining(recipe(architecture=architecture), data)
+    batch = Batches(data, system.recipe, system.encode, woven_share=1.0).at(0)
+    channels = {"classes": len(system.classes) + 1, "offsets": 2}
+    torch.manual_seed(0)
+    outputs = {
+        name: torch.randn(len(batch.image), channels.get(name, 1), *batch.image.shape[-2:])
+        for name in registry.architecture(architecture).outputs
+    }
+    whole, quarter = (
+        system._losses(outputs, replace(batch, importance=torch.full((len(batch.image),), weight)))
+        for weight in (1.0, 0.25)
+    )
+    assert whole.keys() == quarter.keys()
+    assert any(each > 0 for each in whole.values())
+    for name, loss in whole.items():
+        torch.testing.assert_close(quarter[name], 0.25 * loss, msg=name)
