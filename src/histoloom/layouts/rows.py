@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+_SMALLEST = 0.5
 _BEYOND = 2.0
 """How many diameters beyond the canvas glands are drawn: about as far as one that is seen keeps others away."""
 
@@ -120,13 +122,16 @@ def gland_curves(
     margin = _BEYOND * diameter
     expected = density * (shape[0] + 2.0 * margin) * (shape[1] + 2.0 * margin)
     count = int(expected) + int(generator.uniform() < expected % 1.0) if density > 0.0 else 0
+    # More than would fit if all were as small as any may be are not tried for.
+    least = _SMALLEST * diameter + clearance
+    count = min(count, math.ceil((shape[0] + 2.0 * margin) * (shape[1] + 2.0 * margin) / least**2))
     centers, reaches = np.zeros((count, 2)), np.zeros(count)
     curves: list[NDArray[np.float64]] = []
     for _ in range(40 * count):
         if len(curves) >= count:
             break
         center = generator.uniform((-margin, -margin), (shape[0] + margin, shape[1] + margin))
-        radius = diameter / 2.0 * float(np.clip(generator.normal(1.0, 0.18), 0.5, 1.6))
+        radius = diameter / 2.0 * float(np.clip(generator.normal(1.0, 0.18), _SMALLEST, 1.6))
         stretch = generator.uniform(1.0, 1.6)
         tilt = generator.uniform(0.0, np.pi)
         phases = generator.uniform(0.0, 2.0 * np.pi, 3)
