@@ -17,7 +17,7 @@ from histoloom.generators.contract import WovenTile
 from histoloom.generators.woven_files import save_woven
 from histoloom.importance import read_weights
 from histoloom.importance.critic import Critic
-from histoloom.importance.folders import References
+from histoloom.importance.references import References
 from histoloom.jobs.tile_references import TileReferences
 from histoloom.layouts.tile_folders import open_tile_folder
 from histoloom.tiles.looks import look_sha256

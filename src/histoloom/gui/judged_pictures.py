@@ -13,7 +13,7 @@ from histoloom.gui.canvas_layers import WOVEN
 from histoloom.gui.compared_labels import Placing
 from histoloom.gui.live import live_weaving_of
 from histoloom.gui.writers import pixel_size_of
-from histoloom.importance.folders import rescaled_reference
+from histoloom.importance.references import rescaled_reference
 from histoloom.jobs.tile_references import CanvasLook
 from histoloom.layouts import Layout
 from histoloom.tiles.looks import Look

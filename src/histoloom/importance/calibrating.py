@@ -19,7 +19,8 @@ from histoloom.importance.calibration import (
     verdict,
 )
 from histoloom.importance.critic import Critic
-from histoloom.importance.folders import References, judged_tile
+from histoloom.importance.folders import judged_tile
+from histoloom.importance.references import References
 from histoloom.layouts.layout import Layout
 from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
 from histoloom.layouts.transforms import cropped

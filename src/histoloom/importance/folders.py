@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -17,18 +16,15 @@ from histoloom.errors import HistoloomError, ImportanceError, Stopped
 from histoloom.importance.calibration import verdict
 from histoloom.importance.clipping import ClipRange, clip_bounds
 from histoloom.importance.judgement import Judgement
+from histoloom.importance.references import References
 from histoloom.importance.weights import effective_sample_size
 from histoloom.importance.weights_table import TileWeight, with_decisions
 from histoloom.layouts.tile_folders import TileFolder, TilePair, open_tile_folder
-from histoloom.models.header import PIXEL_SIZE_TOLERANCE
-from histoloom.tiles.looks import look_sha256, shows_tissue
+from histoloom.tiles.looks import shows_tissue
 from histoloom.tiles.reading import PICTURE_SUFFIXES, open_tile
 
 if TYPE_CHECKING:
     from histoloom.importance.critic import Critic
-
-_FARTHEST = 5.0
-"""By what the pixel size of a reference may differ from the critic's and be rescaled."""
 
 MOST_OF_BLANK = 1.0
 """What a tile without tissue counts at most: a real one, which it may be, as glass is."""
@@ -240,119 +236,3 @@ def _about_gone(earlier: list[TileWeight], files: set[str]) -> list[str]:
         f"{words} no longer in the folder cannot stay in the table: {', '.join(gone)}; write it in again should the "
         "tile come back."
     ]
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """A real tile that a woven one is held against.
-
-    Parameters
-    ----------
-    pixels
-        RGB ``uint8 (H, W, 3)``, at the pixel size that was asked for.
-    patient
-        The woven one's, where that is known; else empty.
-    as_stored
-        As its file has it, by which records know it as a look.
-    """
-
-    pixels: NDArray[np.uint8]
-    patient: str
-    as_stored: NDArray[np.uint8]
-
-
-class References:
-    """The real tiles that woven ones are held against; none is read before it is wanted.
-
-    Parameters
-    ----------
-    path
-        A tile, or a folder of tiles.
-    pixel_size
-        µm per pixel that references shall have; those whose files tell another are rescaled.
-
-    Raises
-    ------
-    ImportanceError
-        If there is no path.
-    TileError
-        If the folder holds no tiles.
-    """
-
-    def __init__(self, path: str | Path | None, pixel_size: float) -> None:
-        self._pixel_size = pixel_size
-        if path is None:
-            raise ImportanceError(
-                "This critic compares with real tissue and got no reference; give a real tile, or the folder of the "
-                "tiles whose looks were woven ('--reference')."
-            )
-        source = Path(path)
-        if source.is_dir():
-            self._pairs = list(open_tile_folder(source, labels_required=False).pairs)
-        else:
-            self._pairs = [TilePair(source.stem, source)]
-        self._by_look: dict[str, TilePair] | None = None
-        self._last: tuple[TilePair, NDArray[np.uint8], NDArray[np.uint8]] | None = None
-
-    def of(self, woven: TilePair) -> Reference:
-        """Return what a woven tile is held against; see `weigh_folder`.
-
-        Raises
-        ------
-        ImportanceError
-            If its pixel size is too far from the one that was asked for.
-        TileError
-            If its file is damaged.
-        """
-        found = self._source_of(woven)
-        if found is not None:
-            return self._reference(found, found.patient or "")
-        alike = [each for each in self._pairs if woven.patient is not None and each.patient == woven.patient]
-        return self._reference((alike or self._pairs)[0], woven.patient or "")
-
-    def _source_of(self, woven: TilePair) -> TilePair | None:
-        """Return the tile that a woven one was made from, as far as record and name tell."""
-        look = _look_of(woven)
-        if look and self._by_look is None:
-            self._by_look = {look_sha256(self._read(each)[0]): each for each in self._pairs}
-        if self._by_look is not None and look in self._by_look:
-            return self._by_look[look]
-        named = [each for each in self._pairs if woven.id == each.id or woven.id.startswith(f"{each.id}_")]
-        return max(named, key=lambda each: len(each.id)) if named else None
-
-    def _reference(self, pair: TilePair, patient: str) -> Reference:
-        # Only the last, because a folder of real tiles may be larger than memory.
-        if self._last is None or self._last[0] != pair:
-            as_stored, size = self._read(pair)
-            if size is not None and not 1 / _FARTHEST <= size / self._pixel_size <= _FARTHEST:
-                raise ImportanceError(
-                    f"The reference '{pair.image_path.name}' has {size:g} µm per pixel, too far from the critic's "
-                    f"{self._pixel_size:g} to be rescaled; give a real tile of about its pixel size."
-                )
-            rescaled = as_stored if size is None else rescaled_reference(as_stored, size, self._pixel_size)
-            self._last = pair, rescaled, as_stored
-        return Reference(self._last[1], patient, self._last[2])
-
-    def _read(self, pair: TilePair) -> tuple[NDArray[np.uint8], float | None]:
-        with open_tile(pair.image_path) as tile:
-            return np.asarray(tile.read(), np.uint8), tile.pixel_size
-
-
-def rescaled_reference(pixels: NDArray[np.uint8], pixel_size: float, wanted: float) -> NDArray[np.uint8]:
-    """Return a reference at another pixel size (µm), or itself where that is about the same."""
-    factor = pixel_size / wanted
-    if abs(factor - 1.0) <= PIXEL_SIZE_TOLERANCE:
-        return pixels
-    import cv2
-
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=way), np.uint8)
-
-
-def _look_of(woven: TilePair) -> str:
-    """Return the hash of the look that a woven tile's record tells of, or nothing."""
-    try:
-        record = json.loads(woven.image_path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(record.get("look_sha256") or "") if isinstance(record, dict) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoloom.errors import ImportanceError
-from histoloom.importance.folders import References
+from histoloom.importance.references import References, named_look
 from histoloom.layouts.tile_folders import TileFolder, TilePair
 from histoloom.tiles.looks import look_sha256
 
@@ -68,8 +67,9 @@ class TileReferences:
     woven
         The folder.
     chosen
-        A real tile or a folder of them, which are held against tiles as `histoloom.importance.folders.References` does;
-        or the look of the canvas; None where there is no real tissue.
+        A real tile or a folder of them, which are held against tiles as
+        `histoloom.importance.references.References` does; or the look of the canvas; None where there is no real
+        tissue.
     pixel_size
         The critic's, µm per pixel.
 
@@ -132,12 +132,3 @@ class TileReferences:
             self._known.clear()
             kept = self._known[id(pixels)] = pixels, look_sha256(pixels)
         return kept[1]
-
-
-def named_look(woven: TilePair) -> str:
-    """Return the hash of the look that a woven tile's record names, or an empty str where it has none."""
-    try:
-        record = json.loads(woven.image_path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(record.get("look_sha256") or "") if isinstance(record, dict) else ""
