@@ -224,6 +224,31 @@ def test_a_folder_without_real_tiles_is_refused_and_what_was_chosen_stays(
     assert dock.parts.reference.path == real
 
 
+def test_a_trained_critic_is_offered_until_something_else_is_asked_for(
+    dock: WeightsDock, tmp_path: Path, qtbot: QtBot
+) -> None:
+    small_discriminator(tmp_path / "mine.safetensors", scale=2.0)
+    dock.on_demand.trained.emit(tmp_path / "mine.safetensors")
+    dock.weights.told.emit(Level.WORKING, "Canvas: 50% judged.")
+    said(dock, qtbot, "is trained; judge with it, or choose it later", Level.OK)
+    dock._use_clip(ClipRange.none())
+    dock.weights.told.emit(Level.WORKING, "Canvas: 50% judged.")
+    said(dock, qtbot, "50% judged", Level.WORKING)
+
+
+def test_what_was_written_is_told_long_enough_to_be_read(
+    dock: WeightsDock, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("histoloom.gui.weights_dock.time.monotonic", lambda: now[0])
+    dock.exporting.told.emit(Level.OK, "'weights.csv' was written.")
+    dock.weights.told.emit(Level.WORKING, "Canvas: 50% judged.")
+    said(dock, qtbot, "'weights.csv' was written", Level.OK)
+    now[0] += 60.0
+    dock.weights.told.emit(Level.WORKING, "Canvas: 50% judged.")
+    said(dock, qtbot, "50% judged", Level.WORKING)
+
+
 def test_decisions_about_tiles_that_are_gone_are_told_of_before_they_are_lost(
     dock: WeightsDock, real: Path, woven: Path, qtbot: QtBot
 ) -> None:

@@ -84,8 +84,8 @@ def test_what_is_done_to_a_held_out_tile_makes_it_weigh_less(critic, pieces, sha
     assert area(lambda piece, index: pieced_together(piece, 64, np.random.default_rng(index))[0]) > 0.9
     seen = [*shared_data.glob("tnbc_p01-08/images/*_1.png"), *shared_data.glob("consep_train/images/train_1?.png")]
     axes = stain_axes([picture_of(path) for path in sorted(seen)])
-    # Of these few pieces; of all the card says more.
-    assert area(lambda piece, index: stain_shifted(piece, shift_of(axes, 2.0, index * math.pi / 2))) > 0.8
+    # 0.86 on these pieces of breast; on the card's thirty, of breast and colon, 0.93.
+    assert area(lambda piece, index: stain_shifted(piece, shift_of(axes, 2.0, index * math.pi / 2))) > 0.85
 
 
 @pytest.mark.realdata

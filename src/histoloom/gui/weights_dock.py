@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _REST_MS = 120
 _SHOWN_SIZE = 90.0
 _READ_S = 8.0
+"""So long an answer to somebody stays before judging that goes on may replace it."""
 
 
 class WeightsDock(QScrollArea):
